@@ -1,0 +1,58 @@
+/* The worker: prepare, backfill, repair and validate, on a thread of its own with libcurl, never on a data thread. It is the only
+ * code that writes to the follower by itself, and it does so in one function (copy.c).
+ *
+ * Commands come from the admin thread and return at once; progress is read at any time. A command for what already runs is
+ * no error.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef XF_PROXY_WORKER_WORKER_H
+#define XF_PROXY_WORKER_WORKER_H
+
+#include "common/base/buf.h"
+#include "proxy/config/config.h"
+#include "proxy/journal/journal.h"
+
+struct xf_worker;
+
+/* How the worker reaches what belongs to the control thread. Each function may be called on the worker thread and must not
+ * block for long; the program hands them over to the control thread. */
+struct xf_worker_host {
+    void *ctx;
+    /* Small durable values: see control.h. */
+    void (*save)(void *ctx, size_t migration, const char *name, struct xf_slice value);
+    enum xf_err (*load)(void *ctx, size_t migration, const char *name, struct xf_buf *out);
+    void (*set_complete)(void *ctx, size_t migration, bool is_complete);
+    /* What is in force now: is the migration dual writing, and which side is the authority. */
+    void (*phase)(void *ctx, size_t migration, bool *dual_write, enum xf_side *authority);
+    /* An event for /events and the log: static name, JSON object as detail. */
+    void (*event)(void *ctx, size_t migration, const char *name, struct xf_slice detail_json);
+};
+
+XF_MUST_CHECK enum xf_err xf_worker_new(const struct xf_config *config, struct xf_journal *journal,
+                                        const struct xf_worker_host *host, struct xf_worker **worker);
+/* Stops the thread at the next safe point (between batches) and frees; a later start resumes from the cursor. */
+void xf_worker_free(struct xf_worker *worker);
+
+enum xf_command {
+    XF_COMMAND_PREPARE,
+    XF_COMMAND_BACKFILL,
+    XF_COMMAND_PAUSE,
+    XF_COMMAND_RESUME,
+    XF_COMMAND_CANCEL,
+    XF_COMMAND_VALIDATE,
+    XF_COMMAND_RECONCILE
+};
+struct xf_command_options {
+    bool dry_run; /* prepare, backfill: says what would be done, does nothing */
+    bool full;    /* validate: every point instead of samples */
+    bool adopt;   /* backfill, prepare: take a new collection that is not empty and was not made by this migration */
+};
+/* OK: started, or under way already. STATE or NOT_FOUND with a sentence appended to `why`: not possible now, and what to do.
+ * A dry run appends its JSON to `why`. Thread-safe. */
+XF_MUST_CHECK enum xf_err xf_worker_command(struct xf_worker *worker, size_t migration, enum xf_command command,
+                                            const struct xf_command_options *options, struct xf_buf *why);
+/* Appends the JSON object that status shows: {"prepare":{...},"backfill":{state,copied,total,rate,eta_s,cursor,error},
+ * "repair":{...},"validation":{...} or null}. Thread-safe. */
+XF_MUST_CHECK enum xf_err xf_worker_status(struct xf_worker *worker, size_t migration, struct xf_buf *out);
+
+#endif
