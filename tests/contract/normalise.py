@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What may differ between a recorded answer and a fresh one, each with its reason, and the comparison itself.
 
-Everything not named here must be equal, operation ids, versions of hits and the kind of each number (1 or 1.0) included.
+Everything not named here must be equal, operation ids, versions of hits and the kind of each number (1 or 1.0)
+included.
 """
 import math
 import re

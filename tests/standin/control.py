@@ -69,6 +69,15 @@ def resume(server, body, rest):
     return True
 
 
+def reset(server, body, rest):
+    """Everything as after the start: no collections, no faults, no log, the command line's pace."""
+    clear_faults(server, body, rest)
+    clear_log(server, body, rest)
+    resume(server, body, rest)
+    server.forget_everything()
+    return True
+
+
 def dump(server, body, rest):
     """Every point of a collection, in scroll order, with everything it has."""
     collection = server.store.resolve(decode_form(rest.replace("+", "%2B")))
@@ -88,5 +97,6 @@ ACTIONS = {
     ("GET", "log"): show_log, ("DELETE", "log"): clear_log,
     ("POST", "apply_delay"): set_apply_delay, ("POST", "default_wait"): set_default_wait,
     ("POST", "merge_upserts"): set_merge_chance, ("POST", "pause"): pause, ("POST", "resume"): resume,
+    ("POST", "reset"): reset,
     ("GET", "dump"): dump, ("GET", "state"): state,
 }

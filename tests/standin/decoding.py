@@ -19,7 +19,6 @@ UPDATE_MODES = ("upsert", "insert_only", "update_only")
 NO_SELECTOR = "data did not match any variant of untagged enum PointsSelector"
 NO_VECTOR = "data did not match any variant of untagged enum VectorStruct"
 NO_IDS_NOR_FILTER = "Either list of point ids or filter must be provided"
-STRUCT_FIELDS = ("points", "filter", "shard_key", "payload", "key", "keys", "vector", "operations", "update_filter")
 
 
 @dataclass(slots=True)

@@ -150,6 +150,10 @@ class Standin:
     def state(self) -> dict:
         return self.call("GET", "/__standin__/state")
 
+    def reset(self) -> None:
+        """Back to an empty server without faults, as after the start."""
+        self.call("POST", "/__standin__/reset")
+
     # ---- what it holds
 
     def dump(self, collection: str) -> list[dict]:

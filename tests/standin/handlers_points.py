@@ -7,21 +7,17 @@ from .errors import format_error
 # ---- writes
 
 
-def write(ctx: Context, decode, decode_json=None):
+def write(ctx: Context, decode, decode_json=jsonio.decode_structs):
     """One write: path, query and body first, then the collection, then the rights - the server's order."""
     name = ctx.name()
     wait, timeout_s = ctx.write_options()
-    value = (decode_json or decode_strict)(ctx.request.body)
+    value = decode_json(ctx.request.body)
     operation = decode(value, ctx.version)
     collection = ctx.store.resolve(name)
     ctx.allow()
     if isinstance(operation, list):
         return last_of(run_all(collection, operation, wait, timeout_s))
     return collection.submit(operation, wait, timeout_s)
-
-
-def decode_strict(raw: bytes):
-    return jsonio.decode_structs(raw, decoding.STRUCT_FIELDS)
 
 
 def upsert(ctx: Context):
@@ -60,8 +56,7 @@ def batch(ctx: Context):
     """Operations one after the other; the first that fails ends it, those before it stay."""
     name = ctx.name()
     wait, timeout_s = ctx.write_options()
-    value = jsonio.decode_structs(ctx.request.body, (*decoding.STRUCT_FIELDS,
-                                                     *(key for key, _ in decoding.BATCH_ORDER)))
+    value = jsonio.decode_structs(ctx.request.body)
     steps = decoding.decode_batch(value, ctx.version)
     collection = ctx.store.resolve(name)
     if steps:

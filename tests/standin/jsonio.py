@@ -16,6 +16,8 @@ from .errors import Refusal, format_error
 DEPTH_MAX = 127
 NOT_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
 NEWLINE = b"\n"
+KEY_END = b'":'
+RESPELLED = (b'" :', b'"\t', b'"\r', b'"\n', b"\\u0022")
 SPACE = b" \t\r\n"
 I64_MIN, U64_MAX = -2**63, 2**64 - 1
 NUMPY = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS
@@ -49,12 +51,22 @@ def decode(raw: bytes):
     return value
 
 
-def decode_structs(raw: bytes, fields: tuple[str, ...]):
-    """Like decode, but objects are Docs wherever one of `fields` might have been given twice."""
+def decode_structs(raw: bytes):
+    """Like decode, but where a key may have been given twice the objects are Docs, which know."""
     value = decode(raw)
-    if b"\\" not in raw and all(raw.count(b'"' + field.encode() + b'"') < 2 for field in fields):
+    if not may_have_doubled_keys(raw, value):
         return value
     return json.loads(raw, object_pairs_hook=make_doc, parse_int=parse_int)
+
+
+def may_have_doubled_keys(raw: bytes, value) -> bool:
+    """Doubled keys are gone when the value is written again, so the two texts count different numbers of `":`.
+
+    Where spelling alone could change that count, the answer is a careful yes.
+    """
+    if any(spelling in raw for spelling in RESPELLED):
+        return True
+    return raw.count(KEY_END) != encode(value).count(KEY_END)
 
 
 def make_doc(pairs: list) -> Doc:

@@ -10,7 +10,8 @@ from qdrant_client.http import models
 
 from . import filters, reads
 from .collection import Collection, Store
-from .errors import Refusal, format_error, no_collection, no_point_to_update, unknown_vector, wrong_dimension, wrong_input
+from .errors import (Refusal, format_error, no_collection, no_point_to_update, unknown_vector, wrong_dimension,
+                     wrong_input)
 
 MISSING_POINT = re.compile(r"Point (\S+) is not found in the collection")
 MISSING_VECTOR = re.compile(r"[Vv]ector (\S*) (?:is )?not found")

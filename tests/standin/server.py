@@ -37,6 +37,7 @@ class Server:
         self.pace = pace
         self.keys = keys
         self.body_max = body_max
+        self.given = (behaviour.merge_chance, pace.apply_delay_ms, pace.default_wait_ms, seed)
         self.store = Store(behaviour, pace)
         self.router = Router(behaviour.version)
         self.faults = FaultBoard(random.Random(seed))
@@ -53,6 +54,14 @@ class Server:
         listener = await loop.create_server(lambda: Connection(self, self.connections), host, port, backlog=1024)
         self.sweeper = loop.create_task(sweep_forever(self.connections))
         return listener
+
+    def forget_everything(self) -> None:
+        """Back to an empty server with the switches of the command line."""
+        self.behaviour.merge_chance, self.pace.apply_delay_ms, self.pace.default_wait_ms, seed = self.given
+        self.behaviour.chance.seed(seed)
+        self.faults.chance.seed(seed)
+        self.store = Store(self.behaviour, self.pace)
+        self.counts.clear()
 
     # ---- called by Connection
 

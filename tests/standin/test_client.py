@@ -6,9 +6,10 @@ from qdrant_client import QdrantClient, models
 
 @pytest.fixture
 def client(qdrant):
-    with_http = QdrantClient(url=qdrant.url, timeout=60)
-    with_http.upsert("c", [models.PointStruct(id=number, vector=[number, 1, 0, 0], payload={"g": number % 2, "n": number})
-                           for number in range(1, 9)])
+    with_http = QdrantClient(url=qdrant.url, timeout=60, check_compatibility=False)
+    with_http.upsert("c", [
+        models.PointStruct(id=number, vector=[number, 1, 0, 0], payload={"g": number % 2, "n": number})
+        for number in range(1, 9)])
     yield with_http
     with_http.close()
 

@@ -18,7 +18,8 @@ def raw(qdrant, method, path, text):
 
 
 def test_integers_keep_every_digit(qdrant):
-    text = '{"points":[{"id":18446744073709551615,"vector":[1,0,0,0],"payload":{"n":[9007199254740993,-9223372036854775807]}}]}'
+    text = ('{"points":[{"id":18446744073709551615,"vector":[1,0,0,0],'
+            '"payload":{"n":[9007199254740993,-9223372036854775807]}}]}')
     assert raw(qdrant, "PUT", "points", text)[0] == 200
     point = qdrant.dump("c")[0]
     assert point["id"] == 2**64 - 1 and point["payload"] == {"n": [9007199254740993, -9223372036854775807]}
@@ -29,6 +30,8 @@ def test_integers_keep_every_digit(qdrant):
     ('{"points":[1],"points":[3],"filter":{"must":{"has_id":[2]}}}', [1, 3]),
     ('{"points":[1,-1],"filter":{"must":[{"has_id":[2]}]}}', [1, 3]),
     ('{"points":null,"filter":{"must":[{"has_id":[2]}]}}', [1, 3]),
+    ('{"filter":{"must":[{"has_id":[2]}]},"note":"a\\"b: \\u0022:"}', [1, 3]),
+    ('{"points" : [1],"points":[3],"filter":{"must":{"has_id":[2]}}}', [1, 3]),
     ('[[2]]', [1, 3]),
     ('[{"must":[{"has_id":[3]}]}]', [1, 2]),
     ('{"filter":{"must":[]}}', []),
@@ -51,7 +54,8 @@ def test_doubled_key_is_refused_in_structs_and_taken_in_upserts(qdrant):
     put_points(qdrant, [1, 2])
     status, answer = raw(qdrant, "POST", "points/payload", '{"payload":{"x":1},"points":[1],"points":[2]}')
     assert status == 400 and "duplicate field `points`" in answer["status"]["error"]
-    assert raw(qdrant, "PUT", "points", '{"points":[{"id":8,"vector":[1,1,1,1]}],"points":[{"id":9,"vector":[1,1,1,1]}]}')[0] == 200
+    text = '{"points":[{"id":8,"vector":[1,1,1,1]}],"points":[{"id":9,"vector":[1,1,1,1]}]}'
+    assert raw(qdrant, "PUT", "points", text)[0] == 200
     assert qdrant.ids("c") == [1, 2, 9]
 
 
