@@ -38,6 +38,14 @@ def defaults(version: Version) -> dict:
     }
 
 
+def section(body: dict, field: str) -> dict | None:
+    """A field that, where it is given, has to be a map."""
+    value = body.get(field)
+    if value is not None and not isinstance(value, dict):
+        raise format_error(f"invalid type for `{field}`, expected a map")
+    return value
+
+
 def from_create(body: dict, version: Version) -> dict:
     """The stored configuration for the body of PUT /collections/{name}."""
     if not isinstance(body, dict):
@@ -48,18 +56,21 @@ def from_create(body: dict, version: Version) -> dict:
     for field in PARAMS:
         if body.get(field) is not None:
             config["params"][field] = body[field]
-    if body.get("sparse_vectors"):
+    if section(body, "sparse_vectors"):
         config["params"]["sparse_vectors"] = deepcopy(body["sparse_vectors"])
     merge_section(config["hnsw_config"], body.get("hnsw_config"))
     merge_section(config["wal_config"], body.get("wal_config"))
     merge_section(config["optimizer_config"], body.get("optimizers_config") or body.get("optimizer_config"))
+    if type(config["hnsw_config"]["full_scan_threshold"]) is not int:
+        raise format_error("invalid type for `full_scan_threshold`, expected usize")
     if config["hnsw_config"]["full_scan_threshold"] < FULL_SCAN_MIN:
         raise invalid_body(f"hnsw_config.full_scan_threshold: value {config['hnsw_config']['full_scan_threshold']} "
                            f"invalid, must be {FULL_SCAN_MIN} or larger")
     config["quantization_config"] = deepcopy(body.get("quantization_config"))
-    set_strict_mode(config, body.get("strict_mode_config"), version)
-    if version.has_metadata and body.get("metadata"):
-        config["metadata"] = deepcopy(body["metadata"])
+    set_strict_mode(config, section(body, "strict_mode_config"), version)
+    metadata = section(body, "metadata")
+    if version.has_metadata and metadata:
+        config["metadata"] = deepcopy(metadata)
     return config
 
 
@@ -119,29 +130,30 @@ def patch(config: dict, body: dict, version: Version) -> None:
     """Apply the body of PATCH /collections/{name} in place."""
     if not isinstance(body, dict):
         raise format_error("invalid type: expected struct UpdateCollection")
-    patch_vectors(config, body.get("vectors"))
-    patch_sparse(config, body.get("sparse_vectors"))
+    patch_vectors(config, section(body, "vectors"))
+    patch_sparse(config, section(body, "sparse_vectors"))
     merge_section(config["optimizer_config"], body.get("optimizers_config") or body.get("optimizer_config"))
     merge_section(config["hnsw_config"], body.get("hnsw_config"))
-    for field, value in (body.get("params") or {}).items():
+    for field, value in (section(body, "params") or {}).items():
         if value is not None:
             config["params"][field] = value
     quantization = body.get("quantization_config")
     if quantization is not None:
         config["quantization_config"] = None if quantization == "Disabled" else quantization
-    if body.get("strict_mode_config") is not None:
-        config["strict_mode_config"] = {**config.get("strict_mode_config", {"enabled": False}),
-                                        **body["strict_mode_config"]}
-    if version.has_metadata and body.get("metadata"):
-        config["metadata"] = {**config.get("metadata", {}), **body["metadata"]}
+    strict_mode = section(body, "strict_mode_config")
+    if strict_mode is not None:
+        config["strict_mode_config"] = {**config.get("strict_mode_config", {"enabled": False}), **strict_mode}
+    metadata = section(body, "metadata")
+    if version.has_metadata and metadata:
+        config["metadata"] = {**config.get("metadata", {}), **metadata}
 
 
 def patch_vectors(config: dict, changes: dict | None) -> None:
     known = dense_params(config)
-    for name, change in (changes or {}).items():
+    for name in changes or {}:
         if name not in known:
             raise wrong_input(f"Not existing vector name error: {name}")
-        for field, value in change.items():
+        for field, value in section(changes, name).items():
             if isinstance(value, dict) and isinstance(known[name].get(field), dict):
                 known[name][field].update(value)
             elif value is not None:

@@ -5,7 +5,7 @@ import hashlib
 from . import config as collection_config
 from . import jsonio
 from .context import Context
-from .errors import Refusal, wrong_input
+from .errors import Refusal, format_error, wrong_input
 from .messages import Response
 
 
@@ -86,6 +86,8 @@ def create_index(ctx: Context):
     schema = body.get("field_schema", body.get("field_type"))
     collection = ctx.store.resolve(name)
     ctx.allow()
+    if not isinstance(body["field_name"], str):
+        raise format_error("invalid type for `field_name`, expected a string")
     if schema is None:
         raise wrong_input("Field schema is required")
     collection.set_index(body["field_name"], schema)

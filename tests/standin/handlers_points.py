@@ -2,7 +2,6 @@
 """The endpoints under /points: each decodes its body, finds its collection, checks rights, and hands on."""
 from . import decoding, jsonio, queries, reads
 from .context import Context
-from .errors import format_error
 
 # ---- writes
 
@@ -137,9 +136,7 @@ def one(ctx: Context, rewrite, where: str, *required: str):
 
 def several(ctx: Context, rewrite, where: str) -> list:
     def run(collection, body):
-        if not isinstance(body["searches"], list):
-            raise format_error("invalid type: expected a sequence")
-        return [queries.run(ctx.store, collection, rewrite(search), where) for search in body["searches"]]
+        return [queries.run(ctx.store, collection, rewrite(search), where) for search in queries.searches(body)]
     return read(ctx, run, "searches")
 
 
@@ -194,7 +191,7 @@ def query(ctx: Context):
 def query_batch(ctx: Context):
     def run(collection, body):
         return [{"points": queries.run(ctx.store, collection, search, "searches[0].internal.limit")}
-                for search in body["searches"]]
+                for search in queries.searches(body)]
     return read(ctx, run, "searches")
 
 

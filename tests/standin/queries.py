@@ -62,10 +62,19 @@ def common(body: dict) -> dict:
     return {key: body[key] for key in COMMON_KEYS if key in body}
 
 
+def searches(body: dict) -> list:
+    """The requests of a batch."""
+    if not isinstance(body["searches"], list) or not all(isinstance(search, dict) for search in body["searches"]):
+        raise format_error("invalid type: expected a sequence of structs")
+    return body["searches"]
+
+
 # ---- running a query
 
 def run(store: Store, collection: Collection, body: dict, where: str) -> list[dict]:
     """The hits of one query as JSON."""
+    if not isinstance(body, dict):
+        raise format_error("invalid type: expected a struct")
     reads.positive(body, "limit", 10, where)
     request = decode(models.QueryRequest, body, QUERY_KEYS)
     check(store, collection, body)
@@ -128,7 +137,7 @@ def check(store: Store, collection: Collection, body: dict) -> None:
         store.resolve(lookup.get("collection"))
     with_lookup = body.get("with_lookup")
     if with_lookup is not None:
-        store.resolve(with_lookup if isinstance(with_lookup, str) else with_lookup.get("collection"))
+        store.resolve(with_lookup if isinstance(with_lookup, str) else require(with_lookup, "collection"))
     prefetch = body.get("prefetch") or []
     for item in prefetch if isinstance(prefetch, list) else [prefetch]:
         check(store, collection, item)

@@ -15,19 +15,23 @@ def payload_selector(value, default: bool):
         return default
     if isinstance(value, bool):
         return value
-    if isinstance(value, dict) and value.keys() == {"exclude"}:
+    if isinstance(value, dict) and value.keys() == {"exclude"} and is_text_list(value["exclude"]):
         return models.PayloadSelectorExclude(exclude=value["exclude"])
     if isinstance(value, dict) and value.keys() == {"include"}:
         value = value["include"]
-    if isinstance(value, list) and all(isinstance(key, str) for key in value):
+    if is_text_list(value):
         return value
     raise format_error(NO_PAYLOAD_SELECTOR)
+
+
+def is_text_list(value) -> bool:
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
 
 
 def vector_selector(value):
     if value is None:
         return False
-    if isinstance(value, bool) or (isinstance(value, list) and all(isinstance(name, str) for name in value)):
+    if isinstance(value, bool) or is_text_list(value):
         return value
     raise format_error("data did not match any variant of untagged enum WithVector")
 
