@@ -217,6 +217,7 @@ static void conn_answered(struct run *run, struct conn *conn)
     if (!is_good && !run->result->first_bad_status)
         run->result->first_bad_status = conn->head.status;
     note_answer(run, conn, is_good && !is_early);
+    conn->state = IDLE;
     if (run->is_over)
         return;
     if (conn->head.closes || is_early) {
