@@ -1,0 +1,574 @@
+/* The driver of one migration: moves the backfill through its states, plans ranges for the copiers, accounts for finished
+ * ones, and repairs in between.
+ *
+ *     none --start--> starting --checks--> running --last range--> running, is_through --nothing dirty--> done
+ *                         |                 |  ^
+ *                         +----> failed <---+  +-- resume: paused, failed        any --dual_write off--> none
+ *
+ * Ranges come from a scroll of ids alone, so that several copies can read and write at once; together they cover all
+ * ids there can be, from the lowest to the highest. The cursor moves over finished ranges in order and is saved; a killed
+ * proxy copies the ranges behind it again, which does no harm.
+ *
+ * A first fill of an empty collection deletes nothing: whatever came into it came through the journal, and what was
+ * deleted meanwhile is dirty there. In all other cases each range also deletes what the authority lacks.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "proxy/worker/cut.h"
+#include "proxy/worker/worker_int.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+enum { TICK_MS = 100, FACTS_MS = 30000, SAVE_MS = 200, LOAD_MS = 1000, RATE_MS = 1000, PLAN_RANGES = 16 };
+
+static const char *name_of(const struct xf_mover *mover)
+{
+    return mover->office->config->migrations[mover->migration].name;
+}
+
+static const struct xf_migration_conf *conf_of(const struct xf_mover *mover)
+{
+    return &mover->office->config->migrations[mover->migration];
+}
+
+/* --- Facts --- */
+
+static enum xf_err read_facts(struct xf_mover *mover, struct xf_facts **out)
+{
+    struct xf_facts *facts = xf_facts_new();
+    enum xf_err err = facts ? XF_OK : XF_ERR_NOMEM;
+    for (int side = 0; side < XF_SIDE_COUNT && !err; side++)
+        err = xf_collection_read(mover->hand.wire, &conf_of(mover)->side[side], &facts->side[side], mover->hand.why);
+    if (err) {
+        xf_facts_unref(facts);
+        uint64_t wait_ms = xf_backoff_ms(mover->facts_attempt++, 0, xf_random_next(&mover->random));
+        mover->facts_next_ms = xf_clock_now_ms() + wait_ms;
+        return err;
+    }
+    mover->facts_attempt = 0;
+    mover->facts_read_ms = xf_clock_now_ms();
+    pthread_mutex_lock(&mover->lock);
+    xf_facts_unref(mover->facts);
+    mover->facts = xf_facts_ref(facts);
+    pthread_mutex_unlock(&mover->lock);
+    *out = facts;
+    return XF_OK;
+}
+
+enum xf_err xf_mover_facts(struct xf_mover *mover, struct xf_facts **out)
+{
+    uint64_t now = xf_clock_now_ms();
+    if (mover->facts_read_ms && now - mover->facts_read_ms < FACTS_MS) {
+        *out = xf_facts_ref(mover->facts); /* only this thread replaces them */
+        return XF_OK;
+    }
+    return now < mover->facts_next_ms ? XF_ERR_BUSY : read_facts(mover, out);
+}
+
+/* --- State --- */
+
+/* The lock is held. */
+static void set_state(struct xf_mover *mover, enum xf_backfill_state state, const char *error)
+{
+    mover->progress.state = state;
+    mover->is_moving = false; /* the driver starts the copiers again when it has looked */
+    mover->wants_save = true;
+    (void)snprintf(mover->error, sizeof mover->error, "%s", error ? error : "");
+}
+
+static void change_state(struct xf_mover *mover, enum xf_backfill_state state, const char *error)
+{
+    pthread_mutex_lock(&mover->lock);
+    set_state(mover, state, error);
+    const char *name = xf_backfill_state_name(&mover->progress);
+    pthread_mutex_unlock(&mover->lock);
+    xf_log(error ? XF_LOG_WARN : XF_LOG_INFO, "worker", "migration=%s backfill=%s%s%s", name_of(mover), name,
+           error ? ": " : "", error ? error : "");
+    char event[XF_WHY_MAX + 64];
+    (void)snprintf(event, sizeof event, "backfill %s%s%s", name, error ? ": " : "", error ? error : "");
+    xf_office_event(mover->office, mover->migration, "backfill", event);
+}
+
+static void note_error(struct xf_mover *mover, const char *error)
+{
+    pthread_mutex_lock(&mover->lock);
+    (void)snprintf(mover->error, sizeof mover->error, "%s", error);
+    pthread_mutex_unlock(&mover->lock);
+}
+
+static void save_progress(struct xf_mover *mover)
+{
+    uint64_t now = xf_clock_now_ms();
+    struct xf_buf text;
+    xf_buf_init(&text, 4096);
+    pthread_mutex_lock(&mover->lock);
+    bool due = mover->wants_save && (now - mover->saved_ms >= SAVE_MS || mover->progress.state != XF_BACKFILL_RUNNING);
+    enum xf_err err = due ? xf_progress_print(&mover->progress, &text) : XF_OK;
+    mover->wants_save &= !due || err;
+    pthread_mutex_unlock(&mover->lock);
+    if (due && !err) {
+        mover->saved_ms = now;
+        xf_office_save(mover->office, mover->migration, "backfill", xf_buf_view(&text));
+    }
+    xf_buf_fini(&text);
+}
+
+/* What was saved may become readable only when Redis is back, so a mover that knows of nothing goes on looking. */
+static void load_progress(struct xf_mover *mover)
+{
+    uint64_t now = xf_clock_now_ms();
+    if (mover->loaded_ms && now - mover->loaded_ms < LOAD_MS)
+        return;
+    mover->loaded_ms = now;
+    struct xf_buf text;
+    struct xf_progress progress;
+    xf_buf_init(&text, 1 << 16);
+    enum xf_err err = xf_office_load(mover->office, mover->migration, "backfill", &text);
+    if (!err) {
+        err = xf_progress_parse(xf_buf_view(&text), &progress);
+        if (err)
+            xf_log(XF_LOG_WARN, "worker", "migration=%s the saved state of the backfill cannot be read, it counts as none",
+                   name_of(mover));
+    }
+    xf_buf_fini(&text);
+    if (err || progress.state == XF_BACKFILL_NONE)
+        return;
+    pthread_mutex_lock(&mover->lock);
+    if (mover->progress.state == XF_BACKFILL_NONE) {
+        mover->progress = progress;
+        mover->plan_is_stale = true;
+    }
+    pthread_mutex_unlock(&mover->lock);
+    xf_log(XF_LOG_INFO, "worker", "migration=%s backfill=%s copied=%llu: known from an earlier run", name_of(mover),
+           xf_backfill_state_name(&progress), (unsigned long long)progress.copied);
+}
+
+/* --- Starting --- */
+
+static enum xf_err refuse(struct xf_mover *mover, const char *why)
+{
+    (void)snprintf(mover->hand.why, XF_WHY_MAX, "%s", why);
+    return XF_ERR_INVALID;
+}
+
+static bool was_prepared(struct xf_mover *mover)
+{
+    struct xf_buf text;
+    xf_buf_init(&text, 1 << 16);
+    bool prepared = !xf_office_load(mover->office, mover->migration, "prepare", &text) &&
+                    xf_slice_eq(xf_cut_member(xf_buf_view(&text), "made"), XF_SLICE("true"));
+    xf_buf_fini(&text);
+    return prepared;
+}
+
+static enum xf_err check_sides(struct xf_mover *mover, uint64_t counts[XF_SIDE_COUNT])
+{
+    struct xf_facts *facts = NULL;
+    enum xf_err err = read_facts(mover, &facts);
+    if (err)
+        return err;
+    bool hides = facts->side[XF_LEGACY].prevents_unoptimized;
+    xf_facts_unref(facts);
+    if (hides)
+        return refuse(mover, "the legacy collection has prevent_unoptimized on, which hides writes from reads: turn it off "
+                             "with PATCH {\"optimizers_config\":{\"prevent_unoptimized\":false}} and resume");
+    for (int side = 0; side < XF_SIDE_COUNT; side++) {
+        err = xf_collection_count(mover->hand.wire, &conf_of(mover)->side[side], &mover->hand.ack,
+                                              &counts[side], mover->hand.why);
+        if (err)
+            return err;
+    }
+    pthread_mutex_lock(&mover->lock);
+    bool adopt = mover->progress.adopt;
+    pthread_mutex_unlock(&mover->lock);
+    if (counts[XF_NEW] && !adopt && !was_prepared(mover))
+        return refuse(mover, "the new collection is not empty and was not made by this migration: choose another name, or "
+                             "adopt it, which deletes what the legacy collection does not have");
+    return XF_OK;
+}
+
+static void start_backfill(struct xf_mover *mover)
+{
+    if (xf_clock_now_ms() < mover->next_try_ms)
+        return;
+    uint64_t counts[XF_SIDE_COUNT];
+    enum xf_err err = check_sides(mover, counts);
+    if (err == XF_ERR_STATE)
+        return;
+    if (xf_copy_is_retryable(err)) {
+        note_error(mover, mover->hand.why);
+        mover->next_try_ms = xf_clock_now_ms() + xf_backoff_ms(mover->attempt++, 0, xf_random_next(&mover->random));
+        return;
+    }
+    mover->attempt = 0;
+    if (err) {
+        change_state(mover, XF_BACKFILL_FAILED, mover->hand.why);
+        return;
+    }
+    /* From here on the journal sees every write, and every id below is copied: what it does not call dirty will be equal. */
+    xf_journal_mark_known(mover->office->journal, mover->migration);
+    pthread_mutex_lock(&mover->lock);
+    mover->progress = (struct xf_progress){.adopt = mover->progress.adopt,
+                                           .deletes_extras = counts[XF_NEW] > 0,
+                                           .total = counts[XF_LEGACY],
+                                           .started_at_ms = xf_clock_wall_ms()};
+    mover->plan_is_stale = true;
+    pthread_mutex_unlock(&mover->lock);
+    change_state(mover, XF_BACKFILL_RUNNING, NULL);
+}
+
+/* --- Planning --- */
+
+/* The lock is held. Whether no copier has a range in hand; then what was planned is thrown away. */
+static bool clear_plan(struct xf_mover *mover)
+{
+    for (size_t i = 0; i < mover->range_count; i++)
+        if (mover->ranges[(mover->range_head + i) % RANGES_MAX].state == XF_RANGE_UNDER_WAY)
+            return false;
+    mover->range_count = 0;
+    mover->plan_has_from = mover->progress.has_cursor;
+    mover->plan_from = mover->progress.cursor;
+    mover->plan_is_through = mover->progress.is_through;
+    mover->plan_is_stale = false;
+    return true;
+}
+
+static void add_range(struct xf_mover *mover, const struct xf_point_id *to, size_t expected)
+{
+    XF_ASSERT(mover->range_count < RANGES_MAX);
+    struct xf_range *range = &mover->ranges[(mover->range_head + mover->range_count) % RANGES_MAX];
+    *range = (struct xf_range){.has_from = mover->plan_has_from,
+                               .from = mover->plan_from,
+                               .has_to = to != NULL,
+                               .expected = expected};
+    if (to) {
+        range->to = *to;
+        mover->plan_from = *to;
+        mover->plan_has_from = true;
+    } else {
+        mover->plan_is_through = true;
+    }
+    mover->range_count++;
+}
+
+/* The lock is held. Cuts a page of ids into ranges; the last one reaches to the first id of the next page, or is open. */
+static void add_ranges(struct xf_mover *mover, const struct xf_page *page, size_t points)
+{
+    size_t at = 0;
+    while (page->count - at > points) {
+        add_range(mover, &page->list[at + points].id, points);
+        at += points;
+    }
+    add_range(mover, page->has_next ? &page->next : NULL, page->count - at);
+}
+
+static void plan_ranges(struct xf_mover *mover)
+{
+    pthread_mutex_lock(&mover->lock);
+    size_t room = RANGES_MAX - mover->range_count, waiting = 0;
+    for (size_t i = 0; i < mover->range_count; i++)
+        waiting += mover->ranges[(mover->range_head + i) % RANGES_MAX].state == XF_RANGE_WAITING;
+    size_t points = xf_mover_page_points(mover);
+    size_t ranges = mover->bytes_per_point ? PLAN_RANGES : mover->copier_count;
+    bool wanted = !mover->plan_is_through && waiting <= mover->copier_count && room > PLAN_RANGES + 1;
+    struct xf_facts *facts = wanted ? xf_facts_ref(mover->facts) : NULL;
+    pthread_mutex_unlock(&mover->lock);
+    if (!wanted || xf_clock_now_ms() < mover->next_try_ms)
+        goto out;
+    if (ranges > PLAN_RANGES)
+        ranges = PLAN_RANGES;
+    struct xf_page_request request = {.from = mover->plan_has_from ? &mover->plan_from : NULL, .limit = points * ranges};
+    struct xf_hand *hand = &mover->hand;
+    enum xf_err err = xf_page_read(hand->wire, &conf_of(mover)->side[XF_LEGACY], &facts->side[XF_LEGACY], &request,
+                                   &hand->read, &hand->page, hand->why);
+    if (!err) {
+        mover->attempt = 0;
+        pthread_mutex_lock(&mover->lock);
+        add_ranges(mover, &hand->page, points);
+        pthread_cond_broadcast(&mover->changed);
+        pthread_mutex_unlock(&mover->lock);
+    } else if (xf_copy_is_retryable(err)) {
+        uint64_t wait_ms = xf_backoff_ms(mover->attempt++, hand->read.retry_after_ms, xf_random_next(&mover->random));
+        mover->next_try_ms = xf_clock_now_ms() + wait_ms;
+    } else if (err != XF_ERR_STATE) {
+        change_state(mover, XF_BACKFILL_FAILED, hand->why);
+    }
+out:
+    xf_facts_unref(facts);
+}
+
+/* --- Accounting --- */
+
+static void account(struct xf_mover *mover)
+{
+    char refused[XF_WHY_MAX] = "";
+    pthread_mutex_lock(&mover->lock);
+    while (!mover->plan_is_stale && mover->range_count && mover->ranges[mover->range_head].state >= XF_RANGE_OVER) {
+        struct xf_range *range = &mover->ranges[mover->range_head];
+        if (range->state == XF_RANGE_REFUSED) {
+            (void)snprintf(refused, sizeof refused, "%s", mover->error);
+            break;
+        }
+        mover->progress.copied += range->copied;
+        mover->progress.has_cursor = range->has_to;
+        mover->progress.cursor = range->to;
+        mover->progress.is_through = !range->has_to;
+        mover->wants_save = true;
+        mover->range_head = (mover->range_head + 1) % RANGES_MAX;
+        mover->range_count--;
+    }
+    if (mover->progress.total < mover->progress.copied)
+        mover->progress.total = mover->progress.copied;
+    pthread_mutex_unlock(&mover->lock);
+    if (!refused[0])
+        return;
+    mover->facts_read_ms = 0;
+    change_state(mover, XF_BACKFILL_FAILED, refused);
+}
+
+static void measure_rate(struct xf_mover *mover)
+{
+    uint64_t now = xf_clock_now_ms();
+    pthread_mutex_lock(&mover->lock);
+    uint64_t copied = mover->progress.copied;
+    if (copied < mover->rate_copied || !mover->rate_ms) { /* started over */
+        mover->rate_ms = now;
+        mover->rate_copied = copied;
+        mover->rate = 0;
+    } else if (now - mover->rate_ms >= RATE_MS) {
+        double latest = (double)(copied - mover->rate_copied) * 1000 / (double)(now - mover->rate_ms);
+        mover->rate = mover->rate > 0 ? mover->rate * 0.7 + latest * 0.3 : latest;
+        mover->rate_ms = now;
+        mover->rate_copied = copied;
+    }
+    pthread_mutex_unlock(&mover->lock);
+}
+
+/* Whether the journal does not know which ids differ; then both sides have to be compared. */
+static bool ask_for_reconcile(struct xf_mover *mover)
+{
+    struct xf_journal_state journal;
+    xf_journal_state(mover->office->journal, mover->migration, &journal);
+    if (journal.is_unknown)
+        mover->want_reconcile(mover->ctx);
+    return journal.is_unknown;
+}
+
+static void finish(struct xf_mover *mover)
+{
+    struct xf_journal_state journal;
+    if (ask_for_reconcile(mover))
+        return;
+    xf_journal_state(mover->office->journal, mover->migration, &journal);
+    if (journal.is_unknown || journal.dirty)
+        return;
+    xf_office_set_complete(mover->office, mover->migration, true);
+    change_state(mover, XF_BACKFILL_DONE, NULL);
+}
+
+/* --- One turn --- */
+
+static void run_backfill(struct xf_mover *mover)
+{
+    struct xf_facts *facts = NULL;
+    enum xf_err err = xf_mover_facts(mover, &facts);
+    xf_facts_unref(facts);
+    if (err) {
+        note_error(mover, mover->hand.why);
+        return;
+    }
+    pthread_mutex_lock(&mover->lock);
+    bool is_ready = !mover->plan_is_stale || clear_plan(mover);
+    mover->is_moving = is_ready && mover->progress.state == XF_BACKFILL_RUNNING;
+    pthread_mutex_unlock(&mover->lock);
+    if (!is_ready)
+        return;
+    account(mover);
+    plan_ranges(mover);
+    pthread_mutex_lock(&mover->lock);
+    bool is_over = mover->progress.state == XF_BACKFILL_RUNNING && mover->progress.is_through && !mover->range_count;
+    pthread_mutex_unlock(&mover->lock);
+    if (is_over)
+        finish(mover);
+}
+
+/* Writes that went to the authority alone make every copied range doubtful. */
+static void on_dual_write_off(struct xf_mover *mover)
+{
+    mover->has_seen_dual_write = false;
+    xf_office_set_complete(mover->office, mover->migration, false);
+    pthread_mutex_lock(&mover->lock);
+    bool had_begun = mover->progress.state != XF_BACKFILL_NONE;
+    mover->progress = (struct xf_progress){0};
+    mover->plan_is_stale = true;
+    mover->loaded_ms = xf_clock_now_ms();
+    pthread_mutex_unlock(&mover->lock);
+    if (had_begun) {
+        change_state(mover, XF_BACKFILL_NONE, "dual_write was turned off: the backfill starts over when it is on again");
+        save_progress(mover);
+    }
+}
+
+static bool take_turn(struct xf_mover *mover)
+{
+    bool dual_write = false;
+    enum xf_side authority = XF_LEGACY;
+    xf_office_phase(mover->office, mover->migration, &dual_write, &authority);
+    if (!dual_write && mover->has_seen_dual_write)
+        on_dual_write_off(mover);
+    mover->has_seen_dual_write |= dual_write;
+    pthread_mutex_lock(&mover->lock);
+    enum xf_backfill_state state = mover->progress.state;
+    if (!dual_write || authority != XF_LEGACY || state != XF_BACKFILL_RUNNING) {
+        mover->is_moving = false;
+        mover->plan_is_stale = true;
+    }
+    pthread_mutex_unlock(&mover->lock);
+    if (state == XF_BACKFILL_NONE)
+        load_progress(mover);
+    bool has_repaired = false;
+    if (dual_write) {
+        if (state == XF_BACKFILL_STARTING && authority == XF_LEGACY)
+            start_backfill(mover);
+        else if (state == XF_BACKFILL_RUNNING && authority == XF_LEGACY)
+            run_backfill(mover);
+        has_repaired = xf_repair_some(mover, authority);
+    }
+    if (dual_write && state == XF_BACKFILL_DONE)
+        ask_for_reconcile(mover);
+    measure_rate(mover);
+    save_progress(mover);
+    return has_repaired;
+}
+
+static void wait_for_change(struct xf_mover *mover)
+{
+    struct timespec until;
+    (void)clock_gettime(CLOCK_MONOTONIC, &until); /* cannot fail for this clock */
+    until.tv_nsec += TICK_MS * 1000000L;
+    until.tv_sec += until.tv_nsec / 1000000000L;
+    until.tv_nsec %= 1000000000L;
+    pthread_mutex_lock(&mover->lock);
+    bool has_news = mover->range_count && mover->ranges[mover->range_head].state >= XF_RANGE_OVER && mover->is_moving;
+    if (!has_news && !atomic_load(&mover->office->is_stopping))
+        (void)pthread_cond_timedwait(&mover->changed, &mover->lock, &until); /* either way we look again */
+    pthread_mutex_unlock(&mover->lock);
+}
+
+static void *run_driver(void *ctx)
+{
+    struct xf_mover *mover = ctx;
+    while (!atomic_load(&mover->office->is_stopping))
+        if (!take_turn(mover))
+            wait_for_change(mover);
+    pthread_mutex_lock(&mover->lock);
+    mover->saved_ms = 0;
+    pthread_cond_broadcast(&mover->changed);
+    pthread_mutex_unlock(&mover->lock);
+    return NULL;
+}
+
+/* --- Start and stop --- */
+
+static bool may_write(void *ctx, enum xf_side authority)
+{
+    struct xf_mover *mover = ctx;
+    bool dual_write = false;
+    enum xf_side now = XF_LEGACY;
+    xf_office_phase(mover->office, mover->migration, &dual_write, &now);
+    return dual_write && now == authority && !atomic_load(&mover->office->is_stopping);
+}
+
+static enum xf_err init_locks(struct xf_mover *mover)
+{
+    pthread_condattr_t attributes;
+    if (pthread_condattr_init(&attributes))
+        return XF_ERR_NOMEM;
+    bool failed = pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC) ||
+                  pthread_cond_init(&mover->changed, &attributes);
+    pthread_condattr_destroy(&attributes);
+    if (failed)
+        return XF_ERR_NOMEM;
+    if (pthread_mutex_init(&mover->lock, NULL)) {
+        pthread_cond_destroy(&mover->changed);
+        return XF_ERR_NOMEM;
+    }
+    return XF_OK;
+}
+
+static enum xf_err start_threads(struct xf_mover *mover)
+{
+    uint64_t wanted = mover->office->config->worker.parallel;
+    while (mover->copier_count < wanted && mover->copier_count < COPIERS_MAX) {
+        if (pthread_create(&mover->copiers[mover->copier_count], NULL, xf_copier_run, mover))
+            return XF_ERR_NOMEM;
+        mover->copier_count++;
+    }
+    return pthread_create(&mover->thread, NULL, run_driver, mover) ? XF_ERR_NOMEM : XF_OK;
+}
+
+static void join_copiers(struct xf_mover *mover)
+{
+    pthread_mutex_lock(&mover->lock);
+    for (size_t i = 0; i < mover->wire_count; i++)
+        xf_wire_wake(mover->wires[i]);
+    pthread_cond_broadcast(&mover->changed);
+    pthread_mutex_unlock(&mover->lock);
+    for (size_t i = 0; i < mover->copier_count; i++)
+        pthread_join(mover->copiers[i], NULL);
+}
+
+static void fini(struct xf_mover *mover)
+{
+    xf_hand_fini(&mover->hand);
+    xf_facts_unref(mover->facts);
+    xf_track_fini(&mover->track);
+    pthread_cond_destroy(&mover->changed);
+    pthread_mutex_destroy(&mover->lock);
+}
+
+enum xf_err xf_mover_start(struct xf_mover *mover, struct xf_office *office, size_t migration,
+                           void (*want_reconcile)(void *ctx), void *ctx)
+{
+    *mover = (struct xf_mover){.office = office,
+                               .migration = migration,
+                               .want_reconcile = want_reconcile,
+                               .ctx = ctx,
+                               .plan_is_stale = true,
+                               .random = xf_clock_now_ns() | 1};
+    enum xf_err err = init_locks(mover);
+    if (err)
+        return err;
+    err = xf_track_init(&mover->track, office->config, office->journal, migration);
+    if (err) {
+        pthread_cond_destroy(&mover->changed);
+        pthread_mutex_destroy(&mover->lock);
+        return err;
+    }
+    mover->track.may_write = may_write;
+    mover->track.ctx = mover;
+    err = xf_hand_init(&mover->hand, office->config, &office->is_stopping);
+    if (!err && !xf_mover_add_wire(mover, mover->hand.wire))
+        err = XF_ERR_FULL;
+    if (!err)
+        err = start_threads(mover);
+    if (err) {
+        atomic_store(&office->is_stopping, true);
+        join_copiers(mover);
+        fini(mover);
+    }
+    return err;
+}
+
+void xf_mover_stop(struct xf_mover *mover)
+{
+    join_copiers(mover);
+    pthread_join(mover->thread, NULL);
+    account(mover);
+    save_progress(mover);
+    fini(mover);
+}

@@ -1,0 +1,252 @@
+/* The worker as others see it: a mover and a desk for each migration, and the host's functions behind one lock.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "proxy/worker/worker.h"
+
+#include "common/base/clock.h"
+#include "proxy/worker/desk.h"
+#include "proxy/worker/prepare.h"
+
+#include <stdlib.h>
+
+struct unit {
+    struct xf_mover mover;
+    struct xf_desk desk;
+};
+
+struct xf_worker {
+    struct xf_office office;
+    struct unit *units;
+    size_t unit_count;
+};
+
+/* --- The office --- */
+
+void xf_office_save(struct xf_office *office, size_t migration, const char *name, struct xf_slice value)
+{
+    pthread_mutex_lock(&office->lock);
+    office->host.save(office->host.ctx, migration, name, value);
+    pthread_mutex_unlock(&office->lock);
+}
+
+enum xf_err xf_office_load(struct xf_office *office, size_t migration, const char *name, struct xf_buf *out)
+{
+    pthread_mutex_lock(&office->lock);
+    enum xf_err err = office->host.load(office->host.ctx, migration, name, out);
+    pthread_mutex_unlock(&office->lock);
+    return err;
+}
+
+void xf_office_set_complete(struct xf_office *office, size_t migration, bool is_complete)
+{
+    pthread_mutex_lock(&office->lock);
+    office->host.set_complete(office->host.ctx, migration, is_complete);
+    pthread_mutex_unlock(&office->lock);
+}
+
+/* Without the lock: commands ask too, on a thread that must not wait for a save. */
+void xf_office_phase(struct xf_office *office, size_t migration, bool *dual_write, enum xf_side *authority)
+{
+    office->host.phase(office->host.ctx, migration, dual_write, authority);
+}
+
+void xf_office_event(struct xf_office *office, size_t migration, const char *name, const char *text)
+{
+    struct xf_buf detail;
+    xf_buf_init(&detail, 4096);
+    enum xf_err err = xf_buf_append_slice(&detail, text ? XF_SLICE("{\"text\":\"") : XF_SLICE("{}"));
+    if (!err && text)
+        err = xf_buf_append_json_escaped(&detail, xf_slice_of(text));
+    if (!err && text)
+        err = xf_buf_append_slice(&detail, XF_SLICE("\"}"));
+    pthread_mutex_lock(&office->lock);
+    office->host.event(office->host.ctx, migration, name, err ? XF_SLICE("{}") : xf_buf_view(&detail));
+    pthread_mutex_unlock(&office->lock);
+    xf_buf_fini(&detail);
+}
+
+/* --- Start and stop --- */
+
+/* Movers first: their copiers use the host until they end. The mover calls its desk, so all desks outlive all movers. */
+static void stop_units(struct xf_worker *worker, size_t movers, size_t desks)
+{
+    atomic_store(&worker->office.is_stopping, true);
+    for (size_t i = 0; i < movers; i++)
+        xf_mover_stop(&worker->units[i].mover);
+    for (size_t i = 0; i < desks; i++)
+        xf_desk_stop(&worker->units[i].desk);
+}
+
+static enum xf_err start_units(struct xf_worker *worker)
+{
+    for (size_t i = 0; i < worker->unit_count; i++) {
+        struct unit *unit = &worker->units[i];
+        /* The desk needs the mover's track, which start makes; the mover asks its desk for a reconcile only while it runs. */
+        enum xf_err err = xf_desk_start(&unit->desk, &worker->office, &unit->mover.track, i);
+        if (err) {
+            stop_units(worker, i, i);
+            return err;
+        }
+        err = xf_mover_start(&unit->mover, &worker->office, i, xf_desk_want_reconcile, &unit->desk);
+        if (err) {
+            stop_units(worker, i, i + 1);
+            return err;
+        }
+    }
+    return XF_OK;
+}
+
+enum xf_err xf_worker_new(const struct xf_config *config, struct xf_journal *journal, const struct xf_worker_host *host,
+                          struct xf_worker **out)
+{
+    struct xf_worker *worker = calloc(1, sizeof *worker);
+    if (!worker)
+        return XF_ERR_NOMEM;
+    worker->office = (struct xf_office){.config = config, .journal = journal, .host = *host};
+    worker->unit_count = config->migration_count;
+    worker->units = calloc(worker->unit_count ? worker->unit_count : 1, sizeof *worker->units);
+    enum xf_err err = XF_ERR_NOMEM;
+    if (!worker->units)
+        goto err0;
+    if (pthread_mutex_init(&worker->office.lock, NULL))
+        goto err1;
+    err = start_units(worker);
+    if (err)
+        goto err2;
+    *out = worker;
+    return XF_OK;
+err2:
+    pthread_mutex_destroy(&worker->office.lock);
+err1:
+    free(worker->units);
+err0:
+    free(worker);
+    return err;
+}
+
+void xf_worker_free(struct xf_worker *worker)
+{
+    if (!worker)
+        return;
+    stop_units(worker, worker->unit_count, worker->unit_count);
+    pthread_mutex_destroy(&worker->office.lock);
+    free(worker->units);
+    free(worker);
+}
+
+/* --- Commands --- */
+
+static enum xf_err say(struct xf_buf *why, enum xf_err code, const char *text)
+{
+    enum xf_err err = xf_buf_append_slice(why, xf_slice_of(text));
+    return err ? err : code;
+}
+
+/* How much there is to copy: counts, and the size of a page. */
+static enum xf_err show_backfill(struct xf_worker *worker, size_t migration, struct xf_wire *wire, struct xf_buf *out,
+                                 char *why)
+{
+    const struct xf_migration_conf *conf = &worker->office.config->migrations[migration];
+    struct xf_answer answer;
+    struct xf_page page = {0};
+    uint64_t counts[XF_SIDE_COUNT] = {0};
+    xf_answer_init(&answer);
+    enum xf_err err = xf_collection_count(wire, &conf->side[XF_LEGACY], &answer, &counts[XF_LEGACY], why);
+    if (!err)
+        err = xf_collection_count(wire, &conf->side[XF_NEW], &answer, &counts[XF_NEW], why);
+    if (!err)
+        err = xf_page_read(wire, &conf->side[XF_LEGACY], &(struct xf_collection){0},
+                           &(struct xf_page_request){.limit = 100, .with_data = true}, &answer, &page, why);
+    uint64_t per_point = page.count ? xf_buf_len(&answer.body) / page.count : 0;
+    if (!err)
+        err = xf_buf_printf(out,
+                            "{\"legacy\":%llu,\"new\":%llu,\"bytes_per_point\":%llu,\"bytes_estimated\":%llu,"
+                            "\"batch_points\":%llu,\"batch_bytes\":%llu,\"parallel\":%llu}",
+                            (unsigned long long)counts[XF_LEGACY], (unsigned long long)counts[XF_NEW],
+                            (unsigned long long)per_point, (unsigned long long)(per_point * counts[XF_LEGACY]),
+                            (unsigned long long)worker->office.config->worker.batch_points,
+                            (unsigned long long)worker->office.config->worker.batch_bytes,
+                            (unsigned long long)worker->office.config->worker.parallel);
+    xf_page_fini(&page);
+    xf_buf_fini(&answer.body);
+    return err;
+}
+
+/* Asks the servers on the caller's thread, for its answer is what the caller waits for. */
+static enum xf_err dry_run(struct xf_worker *worker, size_t migration, enum xf_command command, struct xf_buf *out)
+{
+    char why[XF_WHY_MAX] = "";
+    struct xf_wire *wire = NULL;
+    enum xf_err err = xf_wire_new(worker->office.config, &worker->office.is_stopping, &wire);
+    if (err)
+        return err;
+    struct xf_prepare prepare = {.wire = wire, .migration = &worker->office.config->migrations[migration]};
+    if (command == XF_COMMAND_PREPARE)
+        err = xf_prepare_show(&prepare, out, why);
+    else
+        err = show_backfill(worker, migration, wire, out, why);
+    xf_wire_free(wire);
+    if (!err)
+        return XF_OK;
+    return say(out, err == XF_ERR_NOT_FOUND ? err : XF_ERR_STATE, why[0] ? why : xf_err_sentence(err));
+}
+
+static enum xf_err command_desk(struct xf_worker *worker, size_t migration, enum xf_command command,
+                                const struct xf_command_options *options, struct xf_buf *why)
+{
+    struct xf_desk *desk = &worker->units[migration].desk;
+    bool dual_write = false;
+    enum xf_side authority = XF_LEGACY;
+    xf_office_phase(&worker->office, migration, &dual_write, &authority);
+    if (command == XF_COMMAND_PREPARE && worker->office.config->migrations[migration].schema_file)
+        return say(why, XF_ERR_STATE, "declared schemas come with a later version: leave `schema` out and the new collection "
+                                      "is made like the legacy one");
+    if (command == XF_COMMAND_RECONCILE && !dual_write)
+        return say(why, XF_ERR_STATE, "turn dual_write on first: without it what differs is not repaired");
+    xf_desk_want(desk,
+                 command == XF_COMMAND_PREPARE    ? XF_DESK_PREPARE
+                 : command == XF_COMMAND_VALIDATE ? XF_DESK_VALIDATE
+                                                  : XF_DESK_RECONCILE,
+                 options);
+    return XF_OK;
+}
+
+enum xf_err xf_worker_command(struct xf_worker *worker, size_t migration, enum xf_command command,
+                              const struct xf_command_options *options, struct xf_buf *why)
+{
+    if (migration >= worker->unit_count)
+        return say(why, XF_ERR_NOT_FOUND, "there is no such migration");
+    if (options->dry_run && (command == XF_COMMAND_PREPARE || command == XF_COMMAND_BACKFILL))
+        return dry_run(worker, migration, command, why);
+    switch (command) {
+    case XF_COMMAND_PREPARE:
+    case XF_COMMAND_VALIDATE:
+    case XF_COMMAND_RECONCILE:
+        return command_desk(worker, migration, command, options, why);
+    default:
+        return xf_mover_command(&worker->units[migration].mover, command, options->adopt, why);
+    }
+}
+
+static enum xf_err print_job(struct unit *unit, enum xf_desk_job job, const char *key, struct xf_buf *out)
+{
+    enum xf_err err = xf_buf_append_slice(out, xf_slice_of(key));
+    return err ? err : xf_desk_status(&unit->desk, job, out);
+}
+
+enum xf_err xf_worker_status(struct xf_worker *worker, size_t migration, struct xf_buf *out)
+{
+    if (migration >= worker->unit_count)
+        return XF_ERR_NOT_FOUND;
+    struct unit *unit = &worker->units[migration];
+    enum xf_err err = print_job(unit, XF_DESK_PREPARE, "{\"prepare\":", out);
+    if (!err)
+        err = xf_buf_append_slice(out, XF_SLICE(","));
+    if (!err)
+        err = xf_mover_status(&unit->mover, out);
+    if (!err)
+        err = print_job(unit, XF_DESK_RECONCILE, ",\"reconcile\":", out);
+    if (!err)
+        err = print_job(unit, XF_DESK_VALIDATE, ",\"validation\":", out);
+    return err ? err : xf_buf_append_slice(out, XF_SLICE("}"));
+}

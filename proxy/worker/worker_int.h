@@ -1,0 +1,106 @@
+/* The worker's insides: for each migration a mover (one driving thread and some copiers: backfill and repair) and a desk
+ * (one thread: prepare, validate and reconcile, one after another). They meet in the journal and here.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef XF_PROXY_WORKER_WORKER_INT_H
+#define XF_PROXY_WORKER_WORKER_INT_H
+
+#include "proxy/worker/copy.h"
+#include "proxy/worker/progress.h"
+#include "proxy/worker/worker.h"
+
+enum { RANGES_MAX = 128, STUBBORN_MAX = 256, COPIERS_MAX = 64 };
+
+/* The host's functions, one call at a time. */
+struct xf_office {
+    const struct xf_config *config;
+    struct xf_journal *journal;
+    struct xf_worker_host host;
+    pthread_mutex_t lock;
+    atomic_bool is_stopping;
+};
+void xf_office_save(struct xf_office *office, size_t migration, const char *name, struct xf_slice value);
+XF_MUST_CHECK enum xf_err xf_office_load(struct xf_office *office, size_t migration, const char *name,
+                                         struct xf_buf *out);
+void xf_office_set_complete(struct xf_office *office, size_t migration, bool is_complete);
+void xf_office_phase(struct xf_office *office, size_t migration, bool *dual_write, enum xf_side *authority);
+/* An event with {"text":...} as detail. */
+void xf_office_event(struct xf_office *office, size_t migration, const char *name, const char *text);
+
+enum xf_range_state { XF_RANGE_WAITING, XF_RANGE_UNDER_WAY, XF_RANGE_OVER, XF_RANGE_REFUSED };
+struct xf_range { /* from <= id < to */
+    bool has_from, has_to;
+    struct xf_point_id from, to;
+    size_t expected;
+    uint64_t copied;
+    enum xf_range_state state;
+};
+
+struct xf_stubborn { /* an id that a server refuses: tried again ever more seldom, so that it does not hold up others */
+    struct xf_point_id id;
+    unsigned attempt;
+    uint64_t next_try_ms;
+};
+
+struct xf_mover {
+    struct xf_office *office;
+    size_t migration;
+    struct xf_track track;
+    pthread_t thread;
+    pthread_t copiers[COPIERS_MAX];
+    size_t copier_count;
+
+    /* Under the lock. */
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    struct xf_progress progress;
+    struct xf_range ranges[RANGES_MAX]; /* a ring in ascending order, planned and not yet accounted for */
+    size_t range_head, range_count;
+    bool is_moving; /* copiers may begin ranges */
+    bool wants_save;
+    struct xf_facts *facts;
+    char error[XF_WHY_MAX], repair_error[XF_WHY_MAX];
+    uint64_t bytes_per_point; /* of late; 0: not known yet */
+    double rate;
+    uint64_t repaired, repair_failures;
+    size_t stubborn_count;
+    struct xf_wire *wires[COPIERS_MAX + 1]; /* of running threads, to wake them */
+    size_t wire_count;
+
+    /* The driver's own. */
+    struct xf_hand hand;
+    bool has_seen_dual_write;
+    bool plan_has_from, plan_is_through, plan_is_stale;
+    struct xf_point_id plan_from;
+    uint64_t facts_read_ms, facts_next_ms, saved_ms, loaded_ms, rate_ms, rate_copied, next_try_ms, repair_next_ms;
+    unsigned attempt, facts_attempt, repair_attempt;
+    size_t repair_batch;
+    struct xf_stubborn stubborn[STUBBORN_MAX];
+    uint64_t random;
+
+    /* Asks the desk for a reconcile; any thread. */
+    void (*want_reconcile)(void *ctx);
+    void *ctx;
+};
+
+XF_MUST_CHECK enum xf_err xf_mover_start(struct xf_mover *mover, struct xf_office *office, size_t migration,
+                                         void (*want_reconcile)(void *ctx), void *ctx);
+/* After office->is_stopping was set: ends the threads and frees what start has made. */
+void xf_mover_stop(struct xf_mover *mover);
+XF_MUST_CHECK enum xf_err xf_mover_command(struct xf_mover *mover, enum xf_command command, bool adopt,
+                                           struct xf_buf *why);
+XF_MUST_CHECK enum xf_err xf_mover_status(struct xf_mover *mover, struct xf_buf *out);
+/* What both collections look like, read anew if need be, with a reference that the caller gives back. The driver's thread. */
+XF_MUST_CHECK enum xf_err xf_mover_facts(struct xf_mover *mover, struct xf_facts **facts);
+
+/* copier.c */
+void *xf_copier_run(void *mover);
+bool xf_mover_add_wire(struct xf_mover *mover, struct xf_wire *wire);
+void xf_mover_remove_wire(struct xf_mover *mover, struct xf_wire *wire);
+uint64_t xf_random_next(uint64_t *state);
+/* repair.c: copies some dirty ids, on the driver's thread; false if there was nothing to do now. */
+bool xf_repair_some(struct xf_mover *mover, enum xf_side authority);
+/* Points to read at once, so that they make about one batch. The lock is held. */
+size_t xf_mover_page_points(const struct xf_mover *mover);
+
+#endif
