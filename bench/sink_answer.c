@@ -116,6 +116,18 @@ static void append_point(const struct xf_sink *sink, struct xf_gen_text *out, ui
     xf_gen_append(out, rest->data, rest->len);
 }
 
+static void append_id(struct xf_gen_text *out, uint64_t id)
+{
+    xf_gen_append(out, "{\"id\":", 6);
+    xf_gen_append_number(out, id);
+    xf_gen_append(out, "}", 1);
+}
+
+static bool body_has(const struct request *request, const char *text)
+{
+    return request->body.len && memmem(request->body.ptr, request->body.len, text, strlen(text));
+}
+
 static uint64_t read_digits(const char *at, const char *end)
 {
     uint64_t number = 0;
@@ -150,6 +162,7 @@ static void give_json(struct xf_sink_reply *reply, struct xf_gen_text *json)
     free(json->data);
 }
 
+/* Points come whole, or as their ids alone where the request wants neither vector nor payload. */
 static void answer_scroll(struct xf_sink *sink, struct request *request, struct xf_sink_reply *reply)
 {
     struct xf_gen_text json = {0};
@@ -158,6 +171,7 @@ static void answer_scroll(struct xf_sink *sink, struct request *request, struct 
     uint64_t id = body_number(request, "\"offset\"", 1);
     static const char begin[] = "{\"result\":{\"points\":[";
     xf_gen_append(&json, begin, sizeof(begin) - 1);
+    bool wants_ids = body_has(request, "\"with_vector\":false") && body_has(request, "\"with_payload\":false");
     if (limit > LIMIT_MAX)
         limit = LIMIT_MAX;
     if (id == 0)
@@ -165,7 +179,10 @@ static void answer_scroll(struct xf_sink *sink, struct request *request, struct 
     for (uint64_t i = 0; i < limit && id <= count; i++, id++) {
         if (i)
             xf_gen_append(&json, ",", 1);
-        append_point(sink, &json, id);
+        if (wants_ids)
+            append_id(&json, id);
+        else
+            append_point(sink, &json, id);
     }
     static const char middle[] = "],\"next_page_offset\":", end[] = "},\"status\":\"ok\",\"time\":0.0001}";
     xf_gen_append(&json, middle, sizeof(middle) - 1);

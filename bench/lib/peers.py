@@ -142,7 +142,7 @@ class Crossfade:
 
     def __init__(self, bench, backend, legacy, new):
         self.redis_port, self.admin_port = procs.free_port(), procs.free_port()
-        self.port = procs.free_port()
+        self.port, self.backend, self.new = procs.free_port(), backend, new
         redis = shutil.which("redis-server", path=PATH)
         if not redis:
             raise SystemExit("bench/run: redis-server is not installed")
@@ -157,6 +157,10 @@ class Crossfade:
         self.process = bench.keeper.start("crossfade", [bench.args.binary, "serve", "--config", config],
                                           port=self.port, cpu=bench.args.proxy_cpu)
         bench.keeper.wait_for(self.process, self.admin_port)
+
+    def bytes_at_new(self):
+        stats = procs.get_json(self.backend, "/sink/stats")["collections"]
+        return stats.get(self.new, {}).get("write_bytes", 0)
 
     def status(self):
         answer = procs.get_json(self.admin_port, "/api/v1/migrations/bench")
@@ -186,25 +190,27 @@ class Crossfade:
 
     def dual_write_on(self):
         self.verb("prepare")
+        self.wait_until("prepare", lambda s: self.job_is_over(s, "prepare"), 60)
         self.set_flag("ENABLE_DUAL_WRITE", "1")
         self.wait_until("phase dual_write", lambda s: s.get("phase") == "dual_write", 30)
 
-    def backfill(self, points):
-        """Points per second from the request to the end, cross-checked with the number of points copied."""
+    @staticmethod
+    def job_is_over(status, job):
+        report = status.get(job) or {}
+        if report.get("state") in ("failed", "cancelled"):
+            raise RuntimeError(f"{job} {report['state']}: {str(report)[:600]}")
+        return report.get("state") == "done"
+
+    def backfill(self, points, point_bytes_min):
+        """Points per second from the request to the end, once the sink has seen as many bytes as that many points have."""
+        before = self.bytes_at_new()
         started = time.monotonic()
         self.verb("backfill")
-
-        def is_over(status):
-            state = status.get("backfill", {}).get("state")
-            if state in ("failed", "cancelled", "error"):
-                raise RuntimeError(f"backfill {state}: {str(status)[:600]}")
-            return state in ("complete", "completed", "done", "finished")
-
-        status = self.wait_until("the backfill", is_over, 600)
+        status = self.wait_until("the backfill", lambda s: self.job_is_over(s, "backfill"), 600)
         seconds = time.monotonic() - started
-        copied = status["backfill"].get("copied")
-        if copied != points:
-            raise RuntimeError(f"backfill says {copied} points copied of {points}")
+        copied, came = status["backfill"].get("copied"), self.bytes_at_new() - before
+        if copied != points or came < points * point_bytes_min:
+            raise RuntimeError(f"backfill says {copied} points copied of {points}; {came} bytes came to the new collection")
         return points / seconds
 
     def stop(self):
