@@ -99,6 +99,19 @@ static void make_upserts(struct options *options, unsigned points, unsigned dims
     }
 }
 
+/* "100x768" */
+static void read_upserts(struct options *options, const char *size)
+{
+    char points[16] = "";
+    const char *x = strchr(size, 'x');
+    errno = 0;
+    if (!x || (size_t)(x - size) >= sizeof(points))
+        xf_sock_die("load: '%s' is not POINTSxDIMS", size);
+    memcpy(points, size, (size_t)(x - size));
+    make_upserts(options, (unsigned)xf_sock_number("--body upsert", points, 1000000),
+                 (unsigned)xf_sock_number("--body upsert", x + 1, 65536));
+}
+
 static char *read_file(const char *path, size_t *len)
 {
     FILE *file = fopen(path, "rb");
@@ -138,9 +151,8 @@ static void make_bodies(struct options *options)
 {
     const char *body = options->body;
     struct xf_load_plan *plan = &options->plan;
-    unsigned points, dims;
-    if (body && sscanf(body, "upsert:%ux%u", &points, &dims) == 2) {
-        make_upserts(options, points, dims);
+    if (body && strncmp(body, "upsert:", 7) == 0) {
+        read_upserts(options, body + 7);
         return;
     }
     plan->request_count = 1;

@@ -1,6 +1,7 @@
 /* scanner: how fast the proxy's write scanner reads upserts, in GB/s, beside memchr over the same bytes (the speed at
- * which this machine can look at memory at all). One round of each in turn; the best and the median are printed. The
- * bodies are fed in pieces of 64 KiB, as the network delivers them, and together do not fit the cache.
+ * which this machine can look at memory at all). Rounds of both take turns; median, lowest and highest are printed. The
+ * bodies are fed in pieces of 64 KiB, as the network delivers them, and together (13 MB) are larger than a core's own
+ * cache, though perhaps not than the one it shares.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "bench/gen.h"

@@ -334,7 +334,8 @@ int main(int argc, char **argv)
     struct sigaction stop = {.sa_handler = on_stop};
     sigaction(SIGTERM, &stop, NULL);
     sigaction(SIGINT, &stop, NULL);
-    /* Pages of megabytes come and go: their memory stays with the process, or most of the time goes into page faults. */
+    /* Pages of megabytes come and go: their memory stays with the process, or most of the time goes into page faults.
+     */
     mallopt(M_MMAP_THRESHOLD, 1 << 30);
     mallopt(M_TRIM_THRESHOLD, 1 << 30);
     sink = xf_sink_new(&setup);
