@@ -102,12 +102,12 @@ static void make_upserts(struct options *options, unsigned points, unsigned dims
 /* "100x768" */
 static void read_upserts(struct options *options, const char *size)
 {
-    char points[16] = "";
+    char points[16];
     const char *x = strchr(size, 'x');
     errno = 0;
     if (!x || (size_t)(x - size) >= sizeof(points))
         xf_sock_die("load: '%s' is not POINTSxDIMS", size);
-    memcpy(points, size, (size_t)(x - size));
+    snprintf(points, sizeof(points), "%.*s", (int)(x - size), size);
     make_upserts(options, (unsigned)xf_sock_number("--body upsert", points, 1000000),
                  (unsigned)xf_sock_number("--body upsert", x + 1, 65536));
 }
