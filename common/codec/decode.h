@@ -16,7 +16,8 @@ enum xf_coding { XF_CODING_IDENTITY, XF_CODING_GZIP, XF_CODING_DEFLATE, XF_CODIN
 enum xf_coding xf_coding_of(struct xf_slice content_encoding);
 
 struct xf_decoder;
-/* Gets each run of decoded bytes, a view that holds during the call. A failure it returns ends the feed with that error. */
+/* Gets each run of decoded bytes, a view that holds during the call. A failure it returns ends the feed with that
+ * error. */
 typedef enum xf_err xf_decoded_fn(void *ctx, struct xf_slice data);
 
 /* Not for IDENTITY. `bytes_max`: decoded bytes in all, CODEC_RATIO past it. */

@@ -26,8 +26,8 @@ static inline bool xf_point_id_eq(struct xf_point_id a, struct xf_point_id b)
 }
 uint64_t xf_point_id_hash(struct xf_point_id id);
 
-/* From the text of a JSON number (INVALID unless a plain integer 0..2^64-1: not 1.0, 1e3, -0) and from the decoded text of a JSON
- * string (36-character, 32-character, urn:uuid: and braced UUIDs, any case of the hex digits). */
+/* From the text of a JSON number (INVALID unless a plain integer 0..2^64-1: not 1.0, 1e3, -0) and from the decoded text
+ * of a JSON string (36-character, 32-character, urn:uuid: and braced UUIDs, any case of the hex digits). */
 XF_MUST_CHECK enum xf_err xf_point_id_of_number(struct xf_slice digits, struct xf_point_id *id);
 XF_MUST_CHECK enum xf_err xf_point_id_of_string(struct xf_slice text, struct xf_point_id *id);
 /* From either JSON spelling as Qdrant prints it: 17 or "5c56c793-69f3-4fbf-87e6-c4bf54c28c26" with its quotes. */

@@ -1,6 +1,6 @@
-/* Rewrites collection names inside the bodies of reads as they stream by: `lookup_from.collection` and `with_lookup` (a name
- * or an object with `collection`), at the top, in `searches[*]` and in `prefetch` trees of any depth, and nowhere else
- * (a payload or filter that looks alike is left alone). Everything else passes byte for byte.
+/* Rewrites collection names inside the bodies of reads as they stream by: `lookup_from.collection` and `with_lookup` (a
+ * name or an object with `collection`), at the top, in `searches[*]` and in `prefetch` trees of any depth, and nowhere
+ * else (a payload or filter that looks alike is left alone). Everything else passes byte for byte.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef XF_PROXY_SCAN_REWRITE_H

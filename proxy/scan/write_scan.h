@@ -1,5 +1,5 @@
-/* Reads a write's body as it streams by: which points it touches, whether a filter decides, and whether the operation is
- * exact. It never builds a tree, never turns a number into a double, and may be cut at any byte. What it cannot read
+/* Reads a write's body as it streams by: which points it touches, whether a filter decides, and whether the operation
+ * is exact. It never builds a tree, never turns a number into a double, and may be cut at any byte. What it cannot read
  * with certainty it says so: the caller refuses the request or treats it as touching unknown points (G6).
  *
  * A body that Qdrant would accept is read here as Qdrant reads it; a body that Qdrant refuses may be read in any way,
@@ -37,11 +37,11 @@ struct xf_vector_names {
 struct xf_write_verdict {
     const struct xf_point_id *ids; /* sorted, each once; owned by the scan */
     size_t id_count;
-    bool ids_unknown;       /* more ids than the limit, or unreadable: treat as ALL */
-    bool has_filter;        /* a filter selects points, in any operation of the body */
-    bool has_condition;     /* update_filter or update_mode other than upsert */
-    bool is_by_id_update;   /* an update that fails half-way when a point is missing (payload, vectors) */
-    bool needs_inference;   /* a vector is given as text, image or object: each server computes its own */
+    bool ids_unknown;     /* more ids than the limit, or unreadable: treat as ALL */
+    bool has_filter;      /* a filter selects points, in any operation of the body */
+    bool has_condition;   /* update_filter or update_mode other than upsert */
+    bool is_by_id_update; /* an update that fails half-way when a point is missing (payload, vectors) */
+    bool needs_inference; /* a vector is given as text, image or object: each server computes its own */
     bool has_shard_key;
     bool is_exact;
     bool is_odd;
