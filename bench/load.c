@@ -140,8 +140,10 @@ static void make_zeros(struct options *options, struct xf_load_request *request,
     free(request->block);
     char *block = xf_sock_must(calloc(1, BLOCK_BYTES + extra + 2));
     memcpy(block, size_line, extra);
-    if (options->is_chunked)
-        memcpy(block + extra + BLOCK_BYTES, "\r\n", 2);
+    if (options->is_chunked) {
+        block[extra + BLOCK_BYTES] = '\r';
+        block[extra + BLOCK_BYTES + 1] = '\n';
+    }
     request->block = block;
     request->block_len = BLOCK_BYTES + (options->is_chunked ? extra + 2 : 0);
     request->body_bytes = options->is_chunked ? (bytes + BLOCK_BYTES - 1) / BLOCK_BYTES * request->block_len : bytes;
