@@ -10,7 +10,7 @@
 
 const struct xf_endpoint xf_endpoints[] = {
 #define XF_ENDPOINT(method, path, class_, changes_data, names, staging, write_op)                                      \
-    {XF_HTTP_##method, path, XF_CLASS_##class_, changes_data, names, staging, XF_WRITE_##write_op},
+    {XF_HTTP_##method, XF_CLASS_##class_, path, XF_WRITE_##write_op, changes_data, names, staging},
 #include "proxy/route/endpoints.def"
 #undef XF_ENDPOINT
 };
@@ -85,7 +85,7 @@ static void index_row(size_t row)
         tail_row = &xf_endpoints[row];
         return;
     }
-    uint64_t fingerprints[SEGMENTS_MAX];
+    uint64_t fingerprints[SEGMENTS_MAX] = {0};
     for (unsigned i = 0; i < key->count; i++)
         fingerprints[i] = fingerprint(key->segments[i], i);
     add_shape(&shapes[xf_endpoints[row].method][key->count], key->parameters);
@@ -138,7 +138,7 @@ const struct xf_endpoint *xf_route_find(enum xf_http_method method, const struct
     if (path->is_long || path->segment_count > SEGMENTS_MAX)
         return find_tail(method, path);
     const struct shapes *candidates = &shapes[method][path->segment_count];
-    uint64_t fingerprints[SEGMENTS_MAX];
+    uint64_t fingerprints[SEGMENTS_MAX] = {0};
     for (unsigned i = 0; candidates->count && i < path->segment_count; i++)
         fingerprints[i] = fingerprint(path->segments[i], i);
     for (unsigned i = 0; i < candidates->count; i++) {

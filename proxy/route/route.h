@@ -28,12 +28,12 @@ enum xf_class {
 
 struct xf_endpoint {
     enum xf_http_method method;
-    const char *path; /* "/collections/{collection_name}/points/delete" */
     enum xf_class class_;
-    bool changes_data;        /* may alter points, vectors, payload, schema, config or name mapping */
-    bool has_names_in_body;   /* collection names stand in its body: reads are rewritten (scan/rewrite.h) */
-    bool is_staging;          /* only in Qdrant's staging builds */
+    const char *path;          /* "/collections/{collection_name}/points/delete" */
     enum xf_write_op write_op; /* with WRITE_POINTS */
+    bool changes_data;         /* may alter points, vectors, payload, schema, config or name mapping */
+    bool has_names_in_body;    /* collection names stand in its body: reads are rewritten (scan/rewrite.h) */
+    bool is_staging;           /* only in Qdrant's staging builds */
 };
 extern const struct xf_endpoint xf_endpoints[];
 extern const size_t xf_endpoint_count;
