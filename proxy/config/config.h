@@ -1,6 +1,6 @@
-/* The configuration as the program uses it: one struct, built whole from a YAML file and immutable afterwards. Its keys,
- * types, bounds, defaults and texts stand in settings.def; docs/configuration.md and config/crossfade.yaml are made
- * from that table and a test compares them.
+/* The configuration as the program uses it: one struct, built whole from a YAML file and immutable afterwards. Its
+ * keys, types, bounds, defaults and texts stand in settings.def; docs/configuration.md and config/crossfade.yaml are
+ * made from that table and a test compares them.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef XF_PROXY_CONFIG_CONFIG_H
@@ -22,7 +22,7 @@ struct xf_address { /* host:port of a listener; IPv6 hosts without brackets here
 
 struct xf_upstream_conf {
     char *name;
-    char *url;     /* http://host:port, as given */
+    char *url; /* http://host:port, as given */
     char *host;
     uint16_t port;
     char *authority; /* host:port for the Host field */
@@ -40,8 +40,8 @@ struct xf_migration_conf {
     char *schema_file; /* NULL: the new collection is created like the legacy one */
     enum xf_ack ack;
     enum xf_guard guard;
-    bool allow_unsafe;      /* lets through what is refused with 409 while dual writing */
-    bool allow_odd_bodies;  /* lets odd write bodies through as unknown instead of refusing them with 400 */
+    bool allow_unsafe;     /* lets through what is refused with 409 while dual writing */
+    bool allow_odd_bodies; /* lets odd write bodies through as unknown instead of refusing them with 400 */
 };
 
 struct xf_config {
@@ -53,8 +53,8 @@ struct xf_config {
         char *token; /* secret; NULL: only loopback may be listened on */
     } admin;
     struct {
-        char *url;      /* as given, for messages (never with credentials) */
-        char *host;     /* NULL with a unix socket */
+        char *url;  /* as given, for messages (never with credentials) */
+        char *host; /* NULL with a unix socket */
         uint16_t port;
         char *unix_path;
         unsigned database;
@@ -92,6 +92,9 @@ struct xf_config {
 /* Reads and checks the file. On failure *config is NULL and `errors` holds every problem found, a line each:
  * `file:line:column: key.path: found, expected`. Environment variables named by *_env keys are read here. */
 XF_MUST_CHECK enum xf_err xf_config_load(const char *path, struct xf_buf *errors, struct xf_config **config);
+/* The same from memory: `name` is what the lines call the file, and relative paths start at its folder. */
+XF_MUST_CHECK enum xf_err xf_config_parse(struct xf_slice text, const char *name, struct xf_buf *errors,
+                                          struct xf_config **config);
 void xf_config_free(struct xf_config *config); /* secrets are wiped; NULL is fine */
 
 #endif
