@@ -114,7 +114,7 @@ const char *xf_config_nearest(const char *written, const char *const *candidates
 {
     const char *nearest = NULL;
     size_t written_len = strlen(written);
-    unsigned best = 1 + (unsigned)least((unsigned)(written_len + 1) / 3, 4);
+    unsigned best = 1 + (unsigned)least((unsigned)(written_len + 2) / 3, 4);
     for (size_t i = 0; i < count && written_len <= WORD_CHARS_MAX; i++) {
         size_t len = strlen(candidates[i]);
         unsigned far = len <= WORD_CHARS_MAX ? distance(written, written_len, candidates[i], len) : best;
