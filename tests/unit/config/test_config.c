@@ -217,7 +217,7 @@ static void test_errors(void **state)
         {BASE "migrations: {a: b}\n", "f:3:13: migrations: found a map, expected a list of at most 1024 migrations\n"},
         {BASE "migrations:\n" MIGRATION("a b", "x", "y"),
          "f:4:12: migrations[0].name: found \"a b\", expected 1 to 64 letters, digits, _, . and -\n"},
-        {BASE "migrations:\n" MIGRATION("a", "x", "x"), "f:4:57: migrations[0].new.collection: found \"x\" of "
+        {BASE "migrations:\n" MIGRATION("a", "x", "x"), "f:4:58: migrations[0].new.collection: found \"x\" of "
                                                         "migrations[0].legacy again, expected a collection that is "
                                                         "part of no other migration or side\n"},
         {BASE "migrations:\n" MIGRATION("a", "x", "y") MIGRATION("a", "y", "z"),
@@ -229,7 +229,7 @@ static void test_errors(void **state)
          "f:4:36: migrations[0].legacy.collection: found \"..\", expected a collection name: 1 to 255 characters, none "
          "of < "
          "> : \" / \\ | ? *, and not . or ..\n"
-         "f:4:58: migrations[0].new.collection: found \"a/b\", expected a collection name: 1 to 255 characters, none "
+         "f:4:59: migrations[0].new.collection: found \"a/b\", expected a collection name: 1 to 255 characters, none "
          "of < > "
          ": \" / \\ | ? *, and not . or ..\n"},
         {BASE
