@@ -29,7 +29,7 @@ static uint64_t mix(uint64_t x)
 
 uint64_t xf_point_id_hash(struct xf_point_id id)
 {
-    return mix(id.lo + mix(id.hi + (id.is_uuid ? 1 : 0)));
+    return mix(id.lo + mix(id.hi + (id.is_uuid ? UINT64_C(0x9E3779B97F4A7C15) : 0)));
 }
 
 enum xf_err xf_point_id_of_number(struct xf_slice digits, struct xf_point_id *id)
