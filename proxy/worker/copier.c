@@ -20,7 +20,7 @@ uint64_t xf_random_next(uint64_t *state)
 bool xf_mover_add_wire(struct xf_mover *mover, struct xf_wire *wire)
 {
     pthread_mutex_lock(&mover->lock);
-    bool fits = mover->wire_count < sizeof mover->wires / sizeof *mover->wires;
+    bool fits = mover->wire_count < WIRES_MAX;
     if (fits)
         mover->wires[mover->wire_count++] = wire;
     pthread_mutex_unlock(&mover->lock);
@@ -96,8 +96,7 @@ static enum xf_range_state copy_range(struct xf_mover *mover, struct xf_hand *ha
     struct xf_copy_result result = {0};
     uint64_t wait_ms = xf_track_pace_ms(&mover->track, range->expected);
     for (unsigned attempt = 0;; attempt++) {
-        uint64_t held_ms = xf_track_hold_ms(&mover->track);
-        if (!wait_while_moving(mover, hand, wait_ms > held_ms ? wait_ms : held_ms))
+        if (!wait_while_moving(mover, hand, wait_ms))
             return XF_RANGE_WAITING;
         enum xf_err err = copy_once(mover, hand, range, &result);
         if (!err)

@@ -4,14 +4,13 @@
  *
  * Any write that touches an id between copy_begin and copy_end leaves it dirty; any write acknowledged before copy_begin is applied
  * once the barrier is answered, so the read sees it. Several copies that have begun may share one barrier, as long as it starts
- * after each of them began. A put whose answer is lost may land later: no copy begins until it no longer can.
+ * after each of them began. A put whose answer is lost may land later: the journal then keeps its ids dirty until a copy
+ * that began when it no longer could.
  *
  * With custom sharding the same id may stand in several shards, so each shard key is copied as a collection of its own.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "proxy/worker/copy.h"
-
-#include "common/base/clock.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -72,12 +71,6 @@ static enum xf_err note_id(struct xf_hand *hand, struct xf_point_id id)
     return XF_OK;
 }
 
-static void hold(struct xf_track *track)
-{
-    uint64_t longest_ms = track->config->timeouts.answer_ms + track->config->timeouts.body_ms;
-    atomic_store(&track->hold_until_ms, xf_clock_now_ms() + longest_ms);
-}
-
 /* Sends what stands in hand->body to the follower. The only place from where the worker writes points. */
 static enum xf_err write_follower(const struct step *step)
 {
@@ -89,11 +82,10 @@ static enum xf_err write_follower(const struct step *step)
     struct xf_target target = xf_target(step->follower, "/points/batch?wait=true");
     enum xf_err err = xf_wire_call(hand->wire, "POST", &target, xf_buf_view(&hand->body), &hand->ack, hand->why);
     step->result->bytes += xf_buf_len(&hand->body);
-    if (xf_wire_may_land(err))
-        hold(step->track);
+    hand->may_land |= xf_wire_may_land(err);
     if (err || xf_answer_is_completed(xf_buf_view(&hand->ack.body)))
         return err;
-    hold(step->track);
+    hand->may_land = true;
     (void)snprintf(hand->why, XF_WHY_MAX, "collection %s did not answer a copy as completed", step->follower->collection);
     return XF_ERR_BUSY;
 }
@@ -396,6 +388,23 @@ static enum xf_err copy_all_parts(struct step *step)
     return err;
 }
 
+/* A failed copy leaves what it wrote dirty; held as well only if a write may still land, because held ids take their time. */
+static void end_copy(struct xf_track *track, struct xf_hand *hand, struct xf_journal_copy *copy, enum xf_err err)
+{
+    size_t count = hand->id_count;
+    if (err && !hand->may_land && count) {
+        qsort(hand->ids, count, sizeof *hand->ids, compare_ids);
+        size_t kept = 1;
+        for (size_t i = 1; i < count; i++)
+            if (!xf_point_id_eq(hand->ids[i], hand->ids[kept - 1]))
+                hand->ids[kept++] = hand->ids[i];
+        xf_journal_mark_dirty(track->journal, track->migration,
+                              &(struct xf_journal_scope){.ids = hand->ids, .id_count = kept});
+        count = 0;
+    }
+    xf_journal_copy_end(copy, hand->ids, count, !err);
+}
+
 enum xf_err xf_copy(struct xf_track *track, struct xf_hand *hand, const struct xf_copy_task *task,
                     struct xf_copy_result *result)
 {
@@ -408,6 +417,7 @@ enum xf_err xf_copy(struct xf_track *track, struct xf_hand *hand, const struct x
                         .follower = &migration->side[!task->authority]};
     *result = (struct xf_copy_result){0};
     hand->id_count = 0;
+    hand->may_land = false;
     hand->read.retry_after_ms = hand->extra.retry_after_ms = hand->ack.retry_after_ms = 0;
     struct xf_journal_copy *copy = NULL;
     enum xf_err err = xf_journal_copy_begin(track->journal, track->migration, &task->scope, &copy);
@@ -416,7 +426,7 @@ enum xf_err xf_copy(struct xf_track *track, struct xf_hand *hand, const struct x
         return err;
     }
     err = copy_all_parts(&step);
-    xf_journal_copy_end(copy, hand->ids, hand->id_count, !err);
+    end_copy(track, hand, copy, err);
     const struct xf_answer *answers[] = {&hand->read, &hand->extra, &hand->ack};
     for (size_t i = 0; i < 3; i++)
         if (answers[i]->retry_after_ms > result->retry_after_ms)

@@ -36,16 +36,13 @@ struct xf_track {
         uint64_t started, proven; /* numbers of barriers: the last one begun, the last one answered completed */
         bool is_running;
     } barrier[XF_SIDE_COUNT];
-    _Atomic uint64_t hold_until_ms; /* a write whose answer was lost may land until then: no copy begins before */
-    uint64_t pace_ns;               /* when the next points may go, by the rate limit */
+    uint64_t pace_ns; /* when the next points may go, by the rate limit */
 };
 XF_MUST_CHECK enum xf_err xf_track_init(struct xf_track *track, const struct xf_config *config,
                                         struct xf_journal *journal, size_t migration);
 void xf_track_fini(struct xf_track *track);
 /* How long a copy of so many points has to wait for the rate limit; books its share of time, so ask once. */
 uint64_t xf_track_pace_ms(struct xf_track *track, uint64_t points);
-/* How long no copy may begin, because the answer of a put was lost. */
-uint64_t xf_track_hold_ms(struct xf_track *track);
 
 struct xf_hand {
     struct xf_wire *wire;
@@ -54,7 +51,8 @@ struct xf_hand {
     struct xf_page page, extra_page;
     struct xf_point_id *ids; /* what the copy in hand has written or deleted */
     size_t id_count, id_cap;
-    char why[XF_WHY_MAX]; /* what the last failure said */
+    bool may_land;           /* one of its writes was not answered as completed, and may take effect later */
+    char why[XF_WHY_MAX];    /* what the last failure said */
 };
 XF_MUST_CHECK enum xf_err xf_hand_init(struct xf_hand *hand, const struct xf_config *config,
                                        const atomic_bool *is_stopping);
@@ -73,7 +71,7 @@ struct xf_copy_result {
 };
 /* OK: the scope is equal on both sides but for ids touched meanwhile, which the journal knows. Else `hand->why` says what happened:
  *   BUSY  the journal has part of the scope in another copy, or the server asks for patience: try again later
- *   UPSTREAM_*  the same, after the hold
+ *   UPSTREAM_*  the same; if a write may still land, the journal holds its ids
  *   STATE  stopping, or the phase is no longer the one it began in
  *   INVALID, NOT_FOUND, JSON_*, FULL  a server refused or made no sense: trying again does not help by itself */
 XF_MUST_CHECK enum xf_err xf_copy(struct xf_track *track, struct xf_hand *hand, const struct xf_copy_task *task,

@@ -80,7 +80,7 @@ static const char *skip_container(const char *at, const char *end)
                 return NULL;
             closers[depth++] = c == '{' ? '}' : ']';
         } else {
-            if (closers[--depth] != c)
+            if (depth == 0 || closers[--depth] != c)
                 return NULL;
             if (depth == 0)
                 return at;

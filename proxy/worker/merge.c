@@ -90,14 +90,18 @@ static enum xf_err compare_heads(const struct xf_merge *merge, struct stream *le
 {
     const struct xf_point *a = legacy->is_over ? NULL : &legacy->page.list[legacy->at];
     const struct xf_point *b = new->is_over ? NULL : &new->page.list[new->at];
-    int order = !a ? 1 : !b ? -1 : xf_point_id_cmp(a->id, b->id);
-    const char *reason = order < 0 ? "only in the legacy collection" : order > 0 ? "only in the new collection" : NULL;
-    if (!reason)
-        reason = xf_point_difference(a, b, &merge->facts->side[XF_NEW]);
-    legacy->at += order <= 0;
-    new->at += order >= 0;
     atomic_fetch_add(merge->compared, 1);
-    return reason ? merge->on_difference(merge->ctx, order <= 0 ? a->id : b->id, reason) : XF_OK;
+    if (a && (!b || xf_point_id_cmp(a->id, b->id) < 0)) {
+        legacy->at++;
+        return merge->on_difference(merge->ctx, a->id, "only in the legacy collection");
+    }
+    XF_ASSERT(b);
+    new->at++;
+    if (!a || xf_point_id_cmp(a->id, b->id) > 0)
+        return merge->on_difference(merge->ctx, b->id, "only in the new collection");
+    legacy->at++;
+    const char *reason = xf_point_difference(a, b, &merge->facts->side[XF_NEW]);
+    return reason ? merge->on_difference(merge->ctx, a->id, reason) : XF_OK;
 }
 
 enum xf_err xf_merge_run(const struct xf_merge *merge, char *why)

@@ -59,6 +59,9 @@ enum xf_err xf_progress_parse(struct xf_slice json, struct xf_progress *progress
     struct xf_progress read = {.is_through = is_true(json, "is_through"),
                                .deletes_extras = is_true(json, "deletes_extras"),
                                .adopt = is_true(json, "adopt")};
+    struct xf_cut whole = xf_cut(json);
+    if (!xf_cut_value(&whole).len || xf_cut_peek(&whole))
+        return XF_ERR_JSON_SHAPE;
     struct xf_slice cursor = xf_cut_member(json, "cursor");
     read.has_cursor = !xf_cut_is_null(cursor);
     if (parse_state(xf_cut_unquoted(xf_cut_member(json, "state")), &read.state) ||

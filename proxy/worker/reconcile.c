@@ -56,6 +56,7 @@ enum xf_err xf_reconcile_run(struct xf_wire *wire, struct xf_track *track, _Atom
         return XF_ERR_NOMEM;
     struct marker marker = {.track = track};
     atomic_store(compared, 0);
+    xf_journal_reconcile_begin(track->journal, track->migration);
     enum xf_err err = prepare(wire, track, facts, why);
     if (!err) {
         struct xf_merge merge = {.wire = wire,

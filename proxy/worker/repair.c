@@ -136,7 +136,7 @@ static void copy_ids(struct xf_mover *mover, enum xf_side authority, const struc
 
 bool xf_repair_some(struct xf_mover *mover, enum xf_side authority)
 {
-    if (xf_clock_now_ms() < mover->repair_next_ms || xf_track_hold_ms(&mover->track))
+    if (xf_clock_now_ms() < mover->repair_next_ms)
         return false;
     size_t most = (size_t)mover->office->config->worker.batch_points;
     if (mover->repair_batch == 0 || mover->repair_batch > most)

@@ -66,12 +66,6 @@ uint64_t xf_track_pace_ms(struct xf_track *track, uint64_t points)
     return (start - now) / 1000000;
 }
 
-uint64_t xf_track_hold_ms(struct xf_track *track)
-{
-    uint64_t until = atomic_load(&track->hold_until_ms), now = xf_clock_now_ms();
-    return until > now ? until - now : 0;
-}
-
 enum xf_err xf_hand_init(struct xf_hand *hand, const struct xf_config *config, const atomic_bool *is_stopping)
 {
     *hand = (struct xf_hand){0};

@@ -30,6 +30,11 @@ struct list {
     size_t count; /* how many there were; the first SUSPECTS_MAX are kept */
 };
 
+struct search {
+    const struct xf_point *point;
+    struct xf_slice name;
+};
+
 struct run {
     const struct xf_validate *validate;
     const struct xf_migration_conf *migration;
@@ -134,11 +139,6 @@ static enum xf_err compare_everything(struct run *run)
 
 /* --- Samples --- */
 
-static bool takes_search(const struct xf_collection *collection, size_t i)
-{
-    return !collection->is_sparse[i];
-}
-
 static struct xf_slice vector_of(const struct xf_point *point, struct xf_slice name)
 {
     if (!point->vector.len || point->vector.ptr[0] != '{')
@@ -184,41 +184,62 @@ static enum xf_err note_search(struct run *run, const struct xf_point *point, st
                          xf_buf_len(&run->search_list) ? "," : "", XF_SLICE_ARG(point->id_text), XF_SLICE_ARG(name));
 }
 
-static enum xf_err compare_search(struct run *run, const struct xf_point *point, struct xf_slice name)
+static enum xf_err compare_search(struct run *run, const struct search *search, bool *equal)
 {
-    struct xf_slice vector = vector_of(point, name);
-    if (!vector.len)
-        return XF_OK;
     struct xf_buf body;
     xf_buf_init(&body, 32 << 20);
-    bool equal = false;
-    enum xf_err err = print_search(vector, name, &body);
-    for (unsigned tries = 0; tries < TRIES && !err && !equal; tries++) {
-        if (tries)
-            err = xf_wire_sleep(run->validate->wire, MOMENT_MS);
-        if (!err)
-            err = search_both(run, xf_buf_view(&body), &equal);
-        if (run->searches_differing >= LISTED_MAX)
-            break; /* no second look for the hundredth */
-    }
+    enum xf_err err = print_search(vector_of(search->point, search->name), search->name, &body);
+    if (!err)
+        err = search_both(run, xf_buf_view(&body), equal);
     xf_buf_fini(&body);
-    run->searches += !err;
-    return err || equal ? err : note_search(run, point, name);
+    return err;
 }
 
-static enum xf_err compare_searches(struct run *run, const struct xf_page *page, uint64_t wanted)
+/* Runs the searches and keeps those at the front of the list whose answers differ. */
+static enum xf_err keep_differing(struct run *run, struct search *searches, size_t *count)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < *count; i++) {
+        bool equal = false;
+        enum xf_err err = compare_search(run, &searches[i], &equal);
+        if (err)
+            return err;
+        if (!equal)
+            searches[kept++] = searches[i];
+    }
+    *count = kept;
+    return XF_OK;
+}
+
+static size_t list_searches(const struct run *run, const struct xf_page *page, uint64_t wanted, struct search *searches)
 {
     const struct xf_collection *legacy = &run->facts->side[XF_LEGACY];
-    for (size_t i = 0; i < page->count && run->searches < wanted; i++) {
-        for (size_t name = 0; name < legacy->name_count; name++) {
-            if (!takes_search(legacy, name))
-                continue;
-            enum xf_err err = compare_search(run, &page->list[i], legacy->vector_names[name]);
-            if (err)
-                return err;
-        }
+    size_t count = 0;
+    for (size_t i = 0; i < page->count && run->searches + count < wanted; i++)
+        for (size_t name = 0; name < legacy->name_count; name++)
+            if (!legacy->is_sparse[name] && vector_of(&page->list[i], legacy->vector_names[name]).len)
+                searches[count++] = (struct search){&page->list[i], legacy->vector_names[name]};
+    return count;
+}
+
+/* All that differ are run again together, so that many of them do not take many moments. */
+static enum xf_err compare_searches(struct run *run, const struct xf_page *page, uint64_t wanted)
+{
+    struct search *searches = calloc(page->count * run->facts->side[XF_LEGACY].name_count + 1, sizeof *searches);
+    if (!searches)
+        return XF_ERR_NOMEM;
+    size_t count = list_searches(run, page, wanted, searches);
+    run->searches += count;
+    enum xf_err err = keep_differing(run, searches, &count);
+    for (unsigned tries = 1; tries < TRIES && count && !err; tries++) {
+        err = xf_wire_sleep(run->validate->wire, MOMENT_MS);
+        if (!err)
+            err = keep_differing(run, searches, &count);
     }
-    return XF_OK;
+    for (size_t i = 0; i < count && !err; i++)
+        err = note_search(run, searches[i].point, searches[i].name);
+    free(searches);
+    return err;
 }
 
 static int compare_ids(const void *a, const void *b)

@@ -157,13 +157,14 @@ static enum xf_err show_backfill(struct xf_worker *worker, size_t migration, str
     if (!err)
         err = xf_page_read(wire, &conf->side[XF_LEGACY], &(struct xf_collection){0},
                            &(struct xf_page_request){.limit = 100, .with_data = true}, &answer, &page, why);
-    uint64_t per_point = page.count ? xf_buf_len(&answer.body) / page.count : 0;
+    unsigned long long per_point = page.count ? xf_buf_len(&answer.body) / page.count : 0;
+    unsigned long long bytes = per_point * counts[XF_LEGACY];
     if (!err)
         err = xf_buf_printf(out,
                             "{\"legacy\":%llu,\"new\":%llu,\"bytes_per_point\":%llu,\"bytes_estimated\":%llu,"
                             "\"batch_points\":%llu,\"batch_bytes\":%llu,\"parallel\":%llu}",
                             (unsigned long long)counts[XF_LEGACY], (unsigned long long)counts[XF_NEW],
-                            (unsigned long long)per_point, (unsigned long long)(per_point * counts[XF_LEGACY]),
+                            per_point, bytes,
                             (unsigned long long)worker->office.config->worker.batch_points,
                             (unsigned long long)worker->office.config->worker.batch_bytes,
                             (unsigned long long)worker->office.config->worker.parallel);

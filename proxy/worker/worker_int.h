@@ -9,7 +9,7 @@
 #include "proxy/worker/progress.h"
 #include "proxy/worker/worker.h"
 
-enum { RANGES_MAX = 128, STUBBORN_MAX = 256, COPIERS_MAX = 64 };
+enum { RANGES_MAX = 128, STUBBORN_MAX = 256, COPIERS_MAX = 64, WIRES_MAX = COPIERS_MAX + 1 };
 
 /* The host's functions, one call at a time. */
 struct xf_office {
@@ -64,7 +64,7 @@ struct xf_mover {
     double rate;
     uint64_t repaired, repair_failures;
     size_t stubborn_count;
-    struct xf_wire *wires[COPIERS_MAX + 1]; /* of running threads, to wake them */
+    struct xf_wire *wires[WIRES_MAX]; /* of running threads, to wake them */
     size_t wire_count;
 
     /* The driver's own. */

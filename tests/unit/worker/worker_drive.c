@@ -1,0 +1,231 @@
+/* A program around the worker alone, for tests: no proxy, no Redis. Reads commands from standard input, one a line, and
+ * answers each with one line of JSON. What the worker saves goes into files of --state, as it would into Redis.
+ *
+ *   prepare|backfill|pause|resume|cancel|validate|reconcile [dry_run] [full] [adopt]
+ *   status | journal | dirty ID... | unknown | dual_write 0|1 | complete
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "proxy/worker/worker.h"
+
+#include "common/base/log.h"
+
+#include <getopt.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+struct host {
+    const char *state_dir;
+    atomic_bool dual_write, is_complete;
+};
+
+static void name_file(const struct host *host, const char *name, char *path, size_t path_bytes)
+{
+    (void)snprintf(path, path_bytes, "%s/%s", host->state_dir, name);
+}
+
+static void on_save(void *ctx, size_t migration, const char *name, struct xf_slice value)
+{
+    (void)migration;
+    char path[512], next[520];
+    name_file(ctx, name, path, sizeof path);
+    (void)snprintf(next, sizeof next, "%s.next", path);
+    FILE *file = fopen(next, "w");
+    if (!file || fwrite(value.ptr, 1, value.len, file) != value.len || fclose(file) || rename(next, path))
+        abort(); /* a test without its files proves nothing */
+}
+
+static enum xf_err on_load(void *ctx, size_t migration, const char *name, struct xf_buf *out)
+{
+    (void)migration;
+    char path[512], bytes[65536];
+    name_file(ctx, name, path, sizeof path);
+    FILE *file = fopen(path, "r");
+    if (!file)
+        return XF_ERR_NOT_FOUND;
+    size_t n = fread(bytes, 1, sizeof bytes, file);
+    (void)fclose(file); /* was only read */
+    return xf_buf_append(out, bytes, n);
+}
+
+static void on_complete(void *ctx, size_t migration, bool is_complete)
+{
+    (void)migration;
+    atomic_store(&((struct host *)ctx)->is_complete, is_complete);
+}
+
+static void on_phase(void *ctx, size_t migration, bool *dual_write, enum xf_side *authority)
+{
+    (void)migration;
+    *dual_write = atomic_load(&((struct host *)ctx)->dual_write);
+    *authority = XF_LEGACY;
+}
+
+static void on_event(void *ctx, size_t migration, const char *name, struct xf_slice detail)
+{
+    (void)ctx;
+    (void)migration;
+    xf_log(XF_LOG_DEBUG, "event", "%s %.*s", name, XF_SLICE_ARG(detail));
+}
+
+struct driver {
+    struct host host;
+    struct xf_config config;
+    struct xf_upstream_conf upstreams[XF_SIDE_COUNT];
+    struct xf_migration_conf migration;
+    struct xf_journal *journal;
+    struct xf_worker *worker;
+};
+
+static const char *const commands[] = {"prepare", "backfill", "pause", "resume", "cancel", "validate", "reconcile"};
+
+static void run_command(struct driver *driver, enum xf_command command, const char *rest)
+{
+    struct xf_command_options options = {.dry_run = strstr(rest, "dry_run") != NULL,
+                                         .full = strstr(rest, "full") != NULL,
+                                         .adopt = strstr(rest, "adopt") != NULL};
+    struct xf_buf why;
+    xf_buf_init(&why, 1 << 20);
+    enum xf_err err = xf_worker_command(driver->worker, 0, command, &options, &why);
+    struct xf_slice text = xf_buf_view(&why);
+    if (!err && text.len)
+        printf("{\"code\":\"OK\",\"shown\":%.*s}\n", XF_SLICE_ARG(text));
+    else
+        printf("{\"code\":\"%s\",\"why\":\"%.*s\"}\n", xf_err_name(err), XF_SLICE_ARG(text));
+    xf_buf_fini(&why);
+}
+
+static void show_status(struct driver *driver)
+{
+    struct xf_buf out;
+    xf_buf_init(&out, 1 << 20);
+    if (xf_worker_status(driver->worker, 0, &out))
+        abort();
+    printf("%.*s\n", XF_SLICE_ARG(xf_buf_view(&out)));
+    xf_buf_fini(&out);
+}
+
+static void show_journal(struct driver *driver)
+{
+    struct xf_journal_state state;
+    xf_journal_state(driver->journal, 0, &state);
+    printf("{\"dirty\":%zu,\"copies\":%zu,\"is_unknown\":%s}\n", state.dirty, state.copies,
+           state.is_unknown ? "true" : "false");
+}
+
+/* Each id on its own: scopes are sorted, the line need not be. */
+static void mark_dirty(struct driver *driver, char *rest)
+{
+    char *left = NULL;
+    for (char *word = strtok_r(rest, " ", &left); word; word = strtok_r(NULL, " ", &left)) {
+        struct xf_point_id id;
+        if (xf_point_id_of_json(xf_slice_of(word), &id))
+            abort();
+        xf_journal_mark_dirty(driver->journal, 0, &(struct xf_journal_scope){.ids = &id, .id_count = 1});
+    }
+    puts("{}");
+}
+
+static void run_line(struct driver *driver, char *line)
+{
+    line[strcspn(line, "\n")] = '\0';
+    char *rest = line + strcspn(line, " ");
+    if (*rest)
+        *rest++ = '\0';
+    for (int i = 0; i < (int)(sizeof commands / sizeof *commands); i++) {
+        if (strcmp(line, commands[i]) == 0) {
+            run_command(driver, (enum xf_command)i, rest);
+            return;
+        }
+    }
+    if (strcmp(line, "status") == 0) {
+        show_status(driver);
+    } else if (strcmp(line, "journal") == 0) {
+        show_journal(driver);
+    } else if (strcmp(line, "dirty") == 0) {
+        mark_dirty(driver, rest);
+    } else if (strcmp(line, "unknown") == 0) {
+        xf_journal_mark_dirty(driver->journal, 0, &(struct xf_journal_scope){.is_all = true});
+        puts("{}");
+    } else if (strcmp(line, "dual_write") == 0) {
+        atomic_store(&driver->host.dual_write, *rest == '1');
+        puts("{}");
+    } else if (strcmp(line, "complete") == 0) {
+        puts(atomic_load(&driver->host.is_complete) ? "true" : "false");
+    } else {
+        abort();
+    }
+}
+
+static void set_upstream(struct xf_upstream_conf *upstream, char *host_and_port)
+{
+    char *colon = strrchr(host_and_port, ':');
+    if (!colon)
+        abort();
+    *colon = '\0';
+    upstream->host = host_and_port;
+    upstream->port = (uint16_t)strtoul(colon + 1, NULL, 10);
+}
+
+static void set_option(struct driver *driver, int option, char *value)
+{
+    struct xf_config *config = &driver->config;
+    uint64_t number = strtoull(value, NULL, 10);
+    switch (option) {
+    case 'l': set_upstream(&driver->upstreams[XF_LEGACY], value); break;
+    case 'n': set_upstream(&driver->upstreams[XF_NEW], value); break;
+    case 'L': driver->migration.side[XF_LEGACY].collection = value; break;
+    case 'N': driver->migration.side[XF_NEW].collection = value; break;
+    case 'k': driver->upstreams[XF_NEW].api_key = value; break;
+    case 's': driver->host.state_dir = value; break;
+    case 'p': config->worker.parallel = number; break;
+    case 'b': config->worker.batch_points = number; break;
+    case 'B': config->worker.batch_bytes = number; break;
+    case 'r': config->worker.points_per_s_max = number; break;
+    case 'S': config->worker.validate_samples = number; break;
+    case 't': config->timeouts.answer_ms = number; break;
+    case 'v': xf_log_set_level(XF_LOG_DEBUG); break;
+    default: abort();
+    }
+}
+
+static void read_options(struct driver *driver, int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"legacy", 1, NULL, 'l'},       {"new", 1, NULL, 'n'},           {"legacy-name", 1, NULL, 'L'},
+        {"new-name", 1, NULL, 'N'},     {"new-key", 1, NULL, 'k'},       {"state", 1, NULL, 's'},
+        {"parallel", 1, NULL, 'p'},     {"batch-points", 1, NULL, 'b'},  {"batch-bytes", 1, NULL, 'B'},
+        {"points-per-s", 1, NULL, 'r'}, {"samples", 1, NULL, 'S'},       {"answer-ms", 1, NULL, 't'},
+        {"verbose", 1, NULL, 'v'},      {NULL, 0, NULL, 0},
+    };
+    for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;)
+        set_option(driver, option, optarg);
+}
+
+static struct driver driver = {
+    .config = {.upstream_count = XF_SIDE_COUNT,
+               .migration_count = 1,
+               .timeouts = {.connect_ms = 2000, .answer_ms = 30000, .body_ms = 0, .upstream_idle_ms = 4000},
+               .worker = {.batch_points = 1000, .batch_bytes = 8 << 20, .parallel = 4, .validate_samples = 100}},
+    .migration = {.name = "test", .side = {{.upstream = XF_LEGACY}, {.upstream = XF_NEW}}},
+};
+
+int main(int argc, char **argv)
+{
+    driver.config.upstreams = driver.upstreams;
+    driver.config.migrations = &driver.migration;
+    read_options(&driver, argc, argv);
+    const struct xf_worker_host host = {&driver.host, on_save, on_load, on_complete, on_phase, on_event};
+    if (xf_journal_new(1, 100000, &driver.journal) ||
+        xf_worker_new(&driver.config, driver.journal, &host, &driver.worker))
+        return 1;
+    xf_journal_set_hold_ms(driver.journal, driver.config.timeouts.answer_ms);
+    char line[65536];
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    while (fgets(line, sizeof line, stdin))
+        run_line(&driver, line);
+    xf_worker_free(driver.worker);
+    xf_journal_free(driver.journal);
+    return 0;
+}
