@@ -254,6 +254,6 @@ void xf_config_take_value(struct xf_config_loader *loader, const struct xf_setti
     case XF_SETTING_NAMED:
     case XF_SETTING_LIST:
     case XF_SETTING_TYPE_COUNT:
-        XF_ASSERT(!"a value of a section");
+        xf_assert_failed("a section is no value", __FILE__, __LINE__);
     }
 }

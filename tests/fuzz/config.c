@@ -11,8 +11,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct xf_config *config;
     xf_buf_init(&errors, 1 << 20);
     enum xf_err err = xf_config_parse(xf_slice((const char *)data, size), "/nonexistent/f", &errors, &config);
-    XF_ASSERT(!err == (config != NULL));
-    XF_ASSERT(!err == !xf_buf_len(&errors));
+    XF_ASSERT((err == XF_OK) == (config != NULL));
+    XF_ASSERT((err == XF_OK) == (xf_buf_len(&errors) == 0));
     for (size_t i = 0; config && i < config->migration_count; i++)
         for (int side = 0; side < XF_SIDE_COUNT; side++)
             XF_ASSERT(config->migrations[i].side[side].upstream < config->upstream_count);
