@@ -1,8 +1,8 @@
 /* The life of a connection: attempts, greeting, watchdog, back-off.
  *
  * There are two ways out of a context. hiredis frees it itself after a failed connect and after an error in reading or
- * writing, and says so in a callback, in which it must not be freed; and drop() frees it, from the timer or from a reply's
- * callback. Both meet in lost(), which does its work once.
+ * writing, and says so in a callback, in which it must not be freed; and drop() frees it, from the timer or from a
+ * reply's callback. Both meet in lost(), which does its work once.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "common/redis/redis_int.h"
@@ -91,7 +91,8 @@ static bool starts_with(struct xf_slice text, const char *start)
     return text.len >= len && memcmp(text.ptr, start, len) == 0;
 }
 
-/* The last word of the greeting. A server that refuses PING to this user still answers, and that is all that is asked. */
+/* The last word of the greeting. A server that refuses PING to this user still answers, and that is all that is asked.
+ */
 static void on_pong(void *ctx, enum xf_err err, const struct xf_redis_reply *reply)
 {
     struct xf_redis *redis = ctx;

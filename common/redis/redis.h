@@ -1,6 +1,6 @@
-/* One pipelined connection to Redis that comes back by itself: connect, AUTH, SELECT, commands with a callback each, and a
- * watchdog that notices a server which has stopped answering. What to do after a loss is the caller's business: commands
- * that were under way are told so and are not sent again.
+/* One pipelined connection to Redis that comes back by itself: connect, AUTH, SELECT, commands with a callback each,
+ * and a watchdog that notices a server which has stopped answering. What to do after a loss is the caller's business:
+ * commands that were under way are told so and are not sent again.
  *
  * A connection belongs to one event base and its thread; there is no state outside it. A host name is looked up by the
  * system's resolver while connecting, so an address is the better choice where the thread must not wait. Credentials
@@ -25,8 +25,8 @@ struct xf_redis_options {
     uint16_t port;
     const char *unix_path; /* instead of host and port */
     unsigned database;
-    const char *user;     /* NULL: the default user */
-    const char *password; /* NULL: no AUTH */
+    const char *user;            /* NULL: the default user */
+    const char *password;        /* NULL: no AUTH */
     size_t outstanding_max;      /* 4096 commands */
     uint64_t connect_timeout_ms; /* 2000: connect, AUTH and SELECT together */
     uint64_t answer_timeout_ms;  /* 2000 without a byte of the answers that are due */
@@ -35,8 +35,8 @@ struct xf_redis_options {
     uint64_t backoff_max_ms;     /* 5000 */
 };
 
-/* `up`: commands are taken from now on. `down`: a connection that was up is lost (after the callbacks of its commands), or
- * an attempt to connect has failed. Both run from the event loop; neither may free the connection. */
+/* `up`: commands are taken from now on. `down`: a connection that was up is lost (after the callbacks of its commands),
+ * or an attempt to connect has failed. Both run from the event loop; neither may free the connection. */
 struct xf_redis_events {
     void (*up)(void *ctx);
     void (*down)(void *ctx);
@@ -70,17 +70,18 @@ size_t xf_redis_reply_count(const struct xf_redis_reply *reply);         /* of a
 const struct xf_redis_reply *xf_redis_reply_item(const struct xf_redis_reply *reply, size_t i);
 bool xf_redis_reply_is_status(const struct xf_redis_reply *reply, const char *status);
 
-/* `err` is OK with a reply (which may be an error reply), EOF when the connection was lost before the answer came, STATE when
- * the connection is being freed; without OK the reply is NULL. */
+/* `err` is OK with a reply (which may be an error reply), EOF when the connection was lost before the answer came,
+ * STATE when the connection is being freed; without OK the reply is NULL. */
 typedef void xf_redis_reply_fn(void *ctx, enum xf_err err, const struct xf_redis_reply *reply);
 
 /* Sends a command behind those under way; arguments are copied, replies come in order. STATE while down, FULL with
- * `outstanding_max` under way; then `reply` is never called. Otherwise it is called exactly once, never before return. */
+ * `outstanding_max` under way; then `reply` is never called. Otherwise it is called exactly once, never before return.
+ */
 XF_MUST_CHECK enum xf_err xf_redis_command(struct xf_redis *redis, const struct xf_slice *args, size_t count,
                                            xf_redis_reply_fn *reply, void *ctx);
 
-/* Makes this connection a subscriber of one channel until it is lost; `up` subscribes again. `message` gets the payload of
- * each message, and NULL once the subscription is in force. A subscriber takes no commands: STATE. */
+/* Makes this connection a subscriber of one channel until it is lost; `up` subscribes again. `message` gets the payload
+ * of each message, and NULL once the subscription is in force. A subscriber takes no commands: STATE. */
 typedef void xf_redis_message_fn(void *ctx, const struct xf_redis_reply *payload);
 XF_MUST_CHECK enum xf_err xf_redis_subscribe(struct xf_redis *redis, const char *channel, xf_redis_message_fn *message,
                                              void *ctx);

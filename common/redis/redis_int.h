@@ -32,12 +32,13 @@ struct xf_redis {
     bool was_reported; /* the present outage is in the log */
     xf_redis_message_fn *message;
     void *message_ctx;
-    char *channel;        /* not NULL: a subscriber */
+    char *channel;       /* not NULL: a subscriber */
     bool is_unconfirmed; /* the first SUBSCRIBE is not answered yet */
 };
 
 void xf_redis_connect(struct xf_redis *redis);
-/* Closes what there is, tells everybody and arranges the next attempt. Not from hiredis' connect and disconnect callbacks. */
+/* Closes what there is, tells everybody and arranges the next attempt. Not from hiredis' connect and disconnect
+ * callbacks. */
 void xf_redis_drop(struct xf_redis *redis, const char *reason);
 /* Sends without looking at the state: the greeting and the watchdog need that. */
 XF_MUST_CHECK enum xf_err xf_redis_send(struct xf_redis *redis, const struct xf_slice *args, size_t count,

@@ -6,10 +6,10 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <hiredis/hiredis.h>
+#include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -123,8 +123,8 @@ bool redis_has(struct redis_server *server, const char *key, const char *value)
 {
     redisReply *reply = redisCommand(server->cli, "GET %s", key);
     assert_non_null(reply);
-    bool is_equal = value ? reply->type == REDIS_REPLY_STRING && strcmp(reply->str, value) == 0
-                          : reply->type == REDIS_REPLY_NIL;
+    bool is_equal =
+        value ? reply->type == REDIS_REPLY_STRING && strcmp(reply->str, value) == 0 : reply->type == REDIS_REPLY_NIL;
     freeReplyObject(reply);
     return is_equal;
 }

@@ -1,5 +1,5 @@
-/* A private redis-server for tests: its own port, its own directory, ended by its pid. The commands here use a connection of
- * their own that blocks, as redis-cli's does.
+/* A private redis-server for tests: its own port, its own directory, ended by its pid. The commands here use a
+ * connection of their own that blocks, as redis-cli's does.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef XF_TESTS_UNIT_REDIS_REDIS_SERVER_H

@@ -124,9 +124,10 @@ static void test_replies_are_typed(void **state)
         const char *words[3];
         enum xf_redis_type type;
         const char *text;
-    } rows[] = {{{"SET", "k", "v w"}, XF_REDIS_STATUS, "OK"}, {{"GET", "k", NULL}, XF_REDIS_TEXT, "v w"},
-                {{"GET", "nokey", NULL}, XF_REDIS_NIL, ""},   {{"DEL", "k", NULL}, XF_REDIS_INTEGER, ""},
-                {{"KEYS", "*", NULL}, XF_REDIS_ARRAY, ""},    {{"INCRBY", "k", "x"}, XF_REDIS_ERROR, "ERR value is not"}};
+    } rows[] = {
+        {{"SET", "k", "v w"}, XF_REDIS_STATUS, "OK"}, {{"GET", "k", NULL}, XF_REDIS_TEXT, "v w"},
+        {{"GET", "nokey", NULL}, XF_REDIS_NIL, ""},   {{"DEL", "k", NULL}, XF_REDIS_INTEGER, ""},
+        {{"KEYS", "*", NULL}, XF_REDIS_ARRAY, ""},    {{"INCRBY", "k", "x"}, XF_REDIS_ERROR, "ERR value is not"}};
     struct probe *p = *state;
     open_with(p, (struct xf_redis_options){0});
     wait_for(p, has_ups, 1);

@@ -1,0 +1,50 @@
+/* What the flags of one migration say, and what is in force. No input or output here: one reading of Redis comes in,
+ * the state moves, the caller publishes, logs and counts.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef XF_PROXY_CONTROL_FLAGS_H
+#define XF_PROXY_CONTROL_FLAGS_H
+
+#include "common/base/error.h"
+#include "common/base/slice.h"
+#include "proxy/snapshot/snapshot.h"
+
+#include <stdint.h>
+
+enum xf_flag { XF_FLAG_DUAL_WRITE, XF_FLAG_NEW_READS, XF_FLAG_COUNT };
+enum xf_flag_from { XF_FROM_DEFAULT, XF_FROM_GLOBAL, XF_FROM_MIGRATION, XF_FROM_STATE_DIR };
+enum { XF_INCARNATION_MAX = 64 };
+
+const char *xf_flag_key(enum xf_flag flag); /* "ENABLE_DUAL_WRITE" */
+const char *xf_flag_from_name(enum xf_flag_from from);
+/* 0 1 true false on off yes no, any case, as 0 and 100; new_reads also "25%". INVALID for all else. */
+XF_MUST_CHECK enum xf_err xf_flag_parse(enum xf_flag flag, struct xf_slice text, uint8_t *percent);
+
+struct xf_flags {
+    uint8_t wanted[XF_FLAG_COUNT]; /* the last good values, in percent */
+    enum xf_flag_from from[XF_FLAG_COUNT];
+    /* Redis was emptied and this flag has not been set again: the last value stays. */
+    bool is_held[XF_FLAG_COUNT];
+    bool dual_write; /* in force */
+    uint8_t new_reads_percent;
+    enum xf_phase phase;
+    char incarnation[XF_INCARNATION_MAX + 1]; /* of the Redis last seen; "" if none was */
+    bool is_adopting;                         /* the incarnation has gone and a new one is being written */
+    char error[320];                          /* "" or what is wrong with what stands in Redis */
+};
+
+/* One reading; a slice with ptr NULL is a key that is not there. */
+struct xf_flag_reading {
+    struct xf_slice own[XF_FLAG_COUNT], global[XF_FLAG_COUNT], incarnation;
+};
+struct xf_flag_change {
+    bool is_in_force_changed; /* to be published */
+    bool is_state_changed;    /* to be kept in state_dir */
+    bool was_emptied;         /* noticed now */
+    bool is_error_new;        /* `error` says something it did not say before */
+};
+struct xf_flag_change xf_flags_apply(struct xf_flags *flags, const struct xf_flag_reading *reading);
+/* After a restart: what was in force then. INVALID for a pair that has no phase. */
+XF_MUST_CHECK enum xf_err xf_flags_restore(struct xf_flags *flags, uint8_t dual_write, uint8_t new_reads);
+
+#endif
