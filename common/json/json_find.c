@@ -58,7 +58,7 @@ INLINE size_t jump_block(struct xf_json_jump *jump, const char *block, size_t n,
         if (!bits)
             return n;
         unsigned at = (unsigned)__builtin_ctzll(bits);
-        valid &= at == BLOCK - 1 ? 0 : ~UINT64_C(0) << (at + 1);
+        valid &= ~UINT64_C(1) << at; /* what lies behind it */
         if (!jump->in_string) {
             if (jump_step(jump, block[at]))
                 return at + 1;
@@ -67,7 +67,7 @@ INLINE size_t jump_block(struct xf_json_jump *jump, const char *block, size_t n,
         } else if (at + 1 == n) {
             jump->is_escaped = true;
         } else {
-            valid &= ~(UINT64_C(1) << (at + 1));
+            valid &= ~(UINT64_C(2) << at); /* the escaped byte */
         }
     }
 }

@@ -87,6 +87,8 @@ static enum xf_err resume_string(struct xf_json_scan *scan, struct xf_slice *in,
     while (in->len > 0) {
         if (text->escape_state != 0) {
             (void)xf_json_text_escape(text, in->ptr[0]); /* whether it goes on is seen by its state */
+            if (text->is_bad)
+                return fail(scan, XF_ERR_JSON_SYNTAX);
             take(in, 1);
             continue;
         }

@@ -35,7 +35,8 @@ enum xf_json_event {
 
 struct xf_json_scan {
     /* For the reader. Of the last KEY, STRING (both decoded) or NUMBER; it holds until the next call or until the input
-     * goes away. Not to be used unless `token_is_whole`: it was longer than XF_JSON_TEXT_MAX or had a bad escape. */
+     * goes away. Not to be used unless `token_is_whole`: it was longer than XF_JSON_TEXT_MAX or had half a surrogate
+     * pair. */
     struct xf_slice token;
     bool token_is_whole;
     struct xf_json_jump jump;

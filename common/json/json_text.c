@@ -1,5 +1,5 @@
-/* String escapes to UTF-8. What the server would refuse (half a surrogate pair, an unknown escape) makes the text not
- * whole instead of failing: in a value that nobody reads the server lets most of it pass.
+/* String escapes to UTF-8. Half a surrogate pair makes the text not whole instead of failing: in a value that it does
+ * not read, serde_json lets it pass.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "common/json/json_text.h"
@@ -10,6 +10,7 @@ void xf_json_text_start(struct xf_json_text *text)
     text->surrogate = 0;
     text->escape_state = 0;
     text->is_whole = true;
+    text->is_bad = false;
 }
 
 static void append(struct xf_json_text *text, const char *bytes, size_t n)
@@ -75,9 +76,11 @@ static int hex_value(char c)
 static bool unicode_digit(struct xf_json_text *text, char c)
 {
     int value = hex_value(c);
-    if (value < 0)
-        text->is_whole = false;
-    text->code = text->code << 4 | (uint32_t)(value < 0 ? 0 : value);
+    if (value < 0) {
+        text->is_bad = true;
+        return false;
+    }
+    text->code = text->code << 4 | (uint32_t)value;
     if (++text->escape_state <= 5)
         return true;
     text->escape_state = 0;
@@ -94,7 +97,7 @@ static void simple_escape(struct xf_json_text *text, char c)
     if (found)
         xf_json_text_add(text, to + (found - from), 1);
     else
-        text->is_whole = false;
+        text->is_bad = true;
 }
 
 bool xf_json_text_escape(struct xf_json_text *text, char c)

@@ -17,7 +17,8 @@ struct xf_json_text {
     uint32_t surrogate;   /* a high surrogate that waits for its other half, or 0 */
     uint32_t code;        /* of the \u escape being read */
     uint8_t escape_state; /* 0 none, 1 behind the backslash, 2..5 in front of that hex digit of \u */
-    bool is_whole;        /* false once the text was too long or an escape meant nothing */
+    bool is_whole;        /* false once the text was too long or had half a surrogate pair */
+    bool is_bad;          /* an escape that JSON does not have: no reader takes this text */
     char bytes[XF_JSON_TEXT_MAX];
 };
 

@@ -6,11 +6,11 @@
 
 #define MEMBER(parent, name, role, seen)                                                                               \
     {                                                                                                                  \
-        XF_ROLE_##parent, name, XF_ROLE_##role, XF_SEEN_##seen, XF_WRITE_BATCH                                         \
+        name, XF_ROLE_##parent, XF_ROLE_##role, XF_SEEN_##seen, XF_WRITE_BATCH                                         \
     }
 #define OPERATION(name, op, role)                                                                                      \
     {                                                                                                                  \
-        XF_ROLE_OPERATION, name, XF_ROLE_##role, XF_SEEN_OPERATIONS, XF_WRITE_##op                                     \
+        name, XF_ROLE_OPERATION, XF_ROLE_##role, XF_SEEN_OPERATIONS, XF_WRITE_##op                                     \
     }
 
 static const struct xf_member members[] = {

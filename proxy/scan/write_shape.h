@@ -64,8 +64,8 @@ enum {
 };
 
 struct xf_member {
-    enum xf_role parent;
     const char *name;
+    enum xf_role parent;
     enum xf_role role;
     uint32_t seen;
     enum xf_write_op op; /* of a member of OPERATION */
