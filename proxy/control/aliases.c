@@ -418,8 +418,8 @@ enum xf_err xf_aliases_list(const struct xf_control *control, struct xf_alias **
     size_t pairs = 0, found = 0;
     for (size_t u = 0; u < config->upstream_count; u++)
         pairs += control->aliases->by_upstream[u].count / 2;
-    struct xf_alias *aliases = pairs ? calloc(pairs * config->migration_count + 1, sizeof *aliases) : NULL;
-    if (pairs && !aliases)
+    struct xf_alias *aliases = calloc(pairs * config->migration_count + 1, sizeof *aliases);
+    if (!aliases)
         return XF_ERR_NOMEM;
     for (size_t u = 0; u < config->upstream_count; u++) {
         const struct xf_name_list *list = &control->aliases->by_upstream[u];

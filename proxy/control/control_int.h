@@ -102,7 +102,7 @@ void xf_state_save_all(struct xf_control *control);
 XF_MUST_CHECK enum xf_err xf_aliases_start(struct xf_control *control);
 void xf_aliases_stop(struct xf_control *control);
 bool xf_aliases_are_settled(const struct xf_control *control); /* the first round is through */
-/* Lays the known aliases of migrated collections out for a snapshot; NULL with *count 0 if there are none. */
+/* Lays the known aliases of migrated collections out for a snapshot, to be freed; the names stay theirs. */
 XF_MUST_CHECK enum xf_err xf_aliases_list(const struct xf_control *control, struct xf_alias **aliases, size_t *count);
 
 #endif
