@@ -126,8 +126,7 @@ enum xf_err xf_collection_parse(struct xf_collection *collection)
     if (!params.len || params.ptr[0] != '{')
         return XF_ERR_JSON_SHAPE;
     struct xf_slice optimizer = xf_cut_member(collection->config, "optimizer_config");
-    collection->prevents_unoptimized =
-        xf_slice_eq(xf_cut_member(optimizer, "prevent_unoptimized"), XF_SLICE("true"));
+    collection->prevents_unoptimized = xf_slice_eq(xf_cut_member(optimizer, "prevent_unoptimized"), XF_SLICE("true"));
     collection->is_custom = xf_slice_eq(xf_cut_member(params, "sharding_method"), XF_SLICE("\"custom\""));
     struct xf_slice replicas = xf_cut_member(params, "replication_factor");
     collection->is_replicated = !xf_cut_is_null(replicas) && !xf_slice_eq(replicas, XF_SLICE("1"));
@@ -137,8 +136,7 @@ enum xf_err xf_collection_parse(struct xf_collection *collection)
 
 static bool says_custom(const struct xf_collection *collection)
 {
-    struct xf_slice config =
-        xf_cut_member(xf_cut_member(xf_buf_view(&collection->info.body), "result"), "config");
+    struct xf_slice config = xf_cut_member(xf_cut_member(xf_buf_view(&collection->info.body), "result"), "config");
     return xf_slice_eq(xf_cut_member(xf_cut_member(config, "params"), "sharding_method"), XF_SLICE("\"custom\""));
 }
 
@@ -174,8 +172,7 @@ enum xf_err xf_collection_count(struct xf_wire *wire, const struct xf_side_conf 
 
 static enum xf_err print_barrier(const struct xf_collection *collection, struct xf_buf *body)
 {
-    enum xf_err err =
-        xf_buf_append_slice(body, XF_SLICE("{\"keys\":[],\"filter\":{\"must\":[{\"has_id\":[]}]}"));
+    enum xf_err err = xf_buf_append_slice(body, XF_SLICE("{\"keys\":[],\"filter\":{\"must\":[{\"has_id\":[]}]}"));
     if (!err && collection->is_custom)
         err = xf_buf_append_slice(body, XF_SLICE(",\"shard_key\":["));
     for (size_t i = 0; i < collection->key_count && !err; i++) {

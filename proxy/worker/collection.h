@@ -31,8 +31,9 @@ XF_MUST_CHECK enum xf_err xf_collection_read(struct xf_wire *wire, const struct 
 /* The exact number of points. */
 XF_MUST_CHECK enum xf_err xf_collection_count(struct xf_wire *wire, const struct xf_side_conf *side,
                                               struct xf_answer *answer, uint64_t *count, char *why);
-/* Returns when every write that the server had acknowledged before is applied: a waiting update by a filter that matches nothing
- * goes through the queue of every shard (Qdrant 1.18.3). BUSY if the server could not prove it in time. */
+/* Returns when every write that the server had acknowledged before is applied: a waiting update by a filter that
+ * matches nothing goes through the queue of every shard (Qdrant 1.18.3). BUSY if the server could not prove it in time.
+ */
 XF_MUST_CHECK enum xf_err xf_collection_barrier(struct xf_wire *wire, const struct xf_side_conf *side,
                                                 const struct xf_collection *collection, struct xf_answer *answer,
                                                 char *why);

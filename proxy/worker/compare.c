@@ -1,5 +1,5 @@
-/* Comparing raw JSON values. Equal text is equal, which is the common case and costs a memcmp; only where texts differ are
- * values looked at.
+/* Comparing raw JSON values. Equal text is equal, which is the common case and costs a memcmp; only where texts differ
+ * are values looked at.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "proxy/worker/compare.h"

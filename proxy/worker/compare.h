@@ -1,6 +1,6 @@
-/* Are two points the same? Payloads as JSON values: order of keys aside, integers by their digits, doubles within one unit in the
- * last place, because Qdrant's reader moves them by so much (Qdrant 1.18.3). Vectors as f32: exactly, but where the
- * server normalises (cosine), which may round differently from one machine to another. Pure.
+/* Are two points the same? Payloads as JSON values: order of keys aside, integers by their digits, doubles within one
+ * unit in the last place, because Qdrant's reader moves them by so much (Qdrant 1.18.3). Vectors as f32: exactly, but
+ * where the server normalises (cosine), which may round differently from one machine to another. Pure.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef XF_PROXY_WORKER_COMPARE_H

@@ -1,5 +1,5 @@
-/* The threads that copy ranges. Each takes the next waiting range, tries until it has been copied, a server refuses, or the
- * backfill is halted, and reports back in the range itself; what that means is for the driver (mover.c).
+/* The threads that copy ranges. Each takes the next waiting range, tries until it has been copied, a server refuses, or
+ * the backfill is halted, and reports back in the range itself; what that means is for the driver (mover.c).
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "common/base/log.h"
@@ -77,7 +77,9 @@ static enum xf_err copy_once(struct xf_mover *mover, struct xf_hand *hand, const
     pthread_mutex_lock(&mover->lock);
     struct xf_facts *facts = xf_facts_ref(mover->facts);
     struct xf_copy_task task = {
-        .scope = {.from = range->has_from ? &range->from : NULL, .to = range->has_to ? &range->to : NULL, .is_range = true},
+        .scope = {.from = range->has_from ? &range->from : NULL,
+                  .to = range->has_to ? &range->to : NULL,
+                  .is_range = true},
         .authority = XF_LEGACY,
         .facts = facts,
         .page_points = range->expected ? range->expected : 1,

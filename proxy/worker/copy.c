@@ -2,10 +2,10 @@
  *
  *   copy_begin -> barrier on the authority -> read there -> put and delete on the follower -> copy_end
  *
- * Any write that touches an id between copy_begin and copy_end leaves it dirty; any write acknowledged before copy_begin is applied
- * once the barrier is answered, so the read sees it. Several copies that have begun may share one barrier, as long as it starts
- * after each of them began. A put whose answer is lost may land later: the journal then keeps its ids dirty until a copy
- * that began when it no longer could.
+ * Any write that touches an id between copy_begin and copy_end leaves it dirty; any write acknowledged before
+ * copy_begin is applied once the barrier is answered, so the read sees it. Several copies that have begun may share one
+ * barrier, as long as it starts after each of them began. A put whose answer is lost may land later: the journal then
+ * keeps its ids dirty until a copy that began when it no longer could.
  *
  * With custom sharding the same id may stand in several shards, so each shard key is copied as a collection of its own.
  *
@@ -45,8 +45,8 @@ static enum xf_err share_barrier(const struct step *step)
         uint64_t mine = ++track->barrier[side].started;
         track->barrier[side].is_running = true;
         pthread_mutex_unlock(&track->lock);
-        err = xf_collection_barrier(step->hand->wire, step->authority, &step->task->facts->side[side],
-                                    &step->hand->ack, step->hand->why);
+        err = xf_collection_barrier(step->hand->wire, step->authority, &step->task->facts->side[side], &step->hand->ack,
+                                    step->hand->why);
         pthread_mutex_lock(&track->lock);
         track->barrier[side].is_running = false;
         if (!err)
@@ -86,7 +86,8 @@ static enum xf_err write_follower(const struct step *step)
     if (err || xf_answer_is_completed(xf_buf_view(&hand->ack.body)))
         return err;
     hand->may_land = true;
-    (void)snprintf(hand->why, XF_WHY_MAX, "collection %s did not answer a copy as completed", step->follower->collection);
+    (void)snprintf(hand->why, XF_WHY_MAX, "collection %s did not answer a copy as completed",
+                   step->follower->collection);
     return XF_ERR_BUSY;
 }
 
@@ -196,8 +197,8 @@ enum xf_err xf_page_read(struct xf_wire *wire, const struct xf_side_conf *side, 
     const char *data = request->with_data ? "true" : "false";
     struct xf_buf body;
     xf_buf_init(&body, 4096);
-    struct xf_target target = xf_target(side, collection->is_replicated ? "/points/scroll?consistency=majority"
-                                                                        : "/points/scroll");
+    struct xf_target target =
+        xf_target(side, collection->is_replicated ? "/points/scroll?consistency=majority" : "/points/scroll");
     enum xf_err err = xf_buf_printf(&body, "{\"limit\":%zu,\"with_payload\":%s,\"with_vector\":%s%s%s", request->limit,
                                     data, data, request->from ? ",\"offset\":" : "", offset);
     if (!err)
@@ -210,7 +211,8 @@ enum xf_err xf_page_read(struct xf_wire *wire, const struct xf_side_conf *side, 
     if (!err)
         err = split_answer(side, answer, page, why);
     if (!err && !is_in_order(page, request)) {
-        (void)snprintf(why, XF_WHY_MAX, "the points that collection %s sent are not in ascending order", side->collection);
+        (void)snprintf(why, XF_WHY_MAX, "the points that collection %s sent are not in ascending order",
+                       side->collection);
         err = XF_ERR_JSON_SHAPE;
     }
     return err;
@@ -254,9 +256,8 @@ static enum xf_err delete_extras(const struct step *step, const struct xf_point_
         struct xf_page_request request = {.from = from, .limit = EXTRA_IDS, .shard_key = step->shard_key};
         if (our_count + 256 < EXTRA_IDS)
             request.limit = our_count + 256;
-        enum xf_err err =
-            xf_page_read(hand->wire, step->follower, &step->task->facts->side[!step->task->authority], &request,
-                         &hand->extra, theirs, hand->why);
+        enum xf_err err = xf_page_read(hand->wire, step->follower, &step->task->facts->side[!step->task->authority],
+                                       &request, &hand->extra, theirs, hand->why);
         struct xf_point_id *extras = NULL;
         size_t extra_count = 0;
         if (!err)
@@ -374,8 +375,8 @@ static enum xf_err copy_all_parts(struct step *step)
     const struct xf_collection *source = &step->task->facts->side[step->task->authority];
     const struct xf_collection *target = &step->task->facts->side[!step->task->authority];
     if (source->is_custom != target->is_custom) {
-        (void)snprintf(step->hand->why, XF_WHY_MAX, "only one of %s and %s is sharded by keys", step->authority->collection,
-                       step->follower->collection);
+        (void)snprintf(step->hand->why, XF_WHY_MAX, "only one of %s and %s is sharded by keys",
+                       step->authority->collection, step->follower->collection);
         return XF_ERR_INVALID;
     }
     enum xf_err err = share_barrier(step);
@@ -388,7 +389,8 @@ static enum xf_err copy_all_parts(struct step *step)
     return err;
 }
 
-/* A failed copy leaves what it wrote dirty; held as well only if a write may still land, because held ids take their time. */
+/* A failed copy leaves what it wrote dirty; held as well only if a write may still land, because held ids take their
+ * time. */
 static void end_copy(struct xf_track *track, struct xf_hand *hand, struct xf_journal_copy *copy, enum xf_err err)
 {
     size_t count = hand->id_count;

@@ -1,6 +1,6 @@
 /* The one copying primitive: makes the follower equal to the authority for a range of ids or a list of them, under the
- * journal's eyes (docs/consistency.md). Backfill and repair differ only in what they ask it to copy; nothing else in the program
- * writes to the follower on its own.
+ * journal's eyes (docs/consistency.md). Backfill and repair differ only in what they ask it to copy; nothing else in
+ * the program writes to the follower on its own.
  *
  * A track is shared by all copies of a migration, from any thread; a hand belongs to the thread that copies with it.
  *
@@ -51,8 +51,8 @@ struct xf_hand {
     struct xf_page page, extra_page;
     struct xf_point_id *ids; /* what the copy in hand has written or deleted */
     size_t id_count, id_cap;
-    bool may_land;           /* one of its writes was not answered as completed, and may take effect later */
-    char why[XF_WHY_MAX];    /* what the last failure said */
+    bool may_land;        /* one of its writes was not answered as completed, and may take effect later */
+    char why[XF_WHY_MAX]; /* what the last failure said */
 };
 XF_MUST_CHECK enum xf_err xf_hand_init(struct xf_hand *hand, const struct xf_config *config,
                                        const atomic_bool *is_stopping);
@@ -62,18 +62,18 @@ struct xf_copy_task {
     struct xf_copy_scope scope;
     enum xf_side authority;
     const struct xf_facts *facts;
-    size_t page_points;   /* read at once */
+    size_t page_points;  /* read at once */
     bool deletes_extras; /* range: the follower may hold ids that the authority lacks */
 };
 struct xf_copy_result {
     uint64_t copied, deleted, bytes;
     uint64_t retry_after_ms;
 };
-/* OK: the scope is equal on both sides but for ids touched meanwhile, which the journal knows. Else `hand->why` says what happened:
- *   BUSY  the journal has part of the scope in another copy, or the server asks for patience: try again later
- *   UPSTREAM_*  the same; if a write may still land, the journal holds its ids
- *   STATE  stopping, or the phase is no longer the one it began in
- *   INVALID, NOT_FOUND, JSON_*, FULL  a server refused or made no sense: trying again does not help by itself */
+/* OK: the scope is equal on both sides but for ids touched meanwhile, which the journal knows. Else `hand->why` says
+ * what happened: BUSY  the journal has part of the scope in another copy, or the server asks for patience: try again
+ * later UPSTREAM_*  the same; if a write may still land, the journal holds its ids STATE  stopping, or the phase is no
+ * longer the one it began in INVALID, NOT_FOUND, JSON_*, FULL  a server refused or made no sense: trying again does not
+ * help by itself */
 XF_MUST_CHECK enum xf_err xf_copy(struct xf_track *track, struct xf_hand *hand, const struct xf_copy_task *task,
                                   struct xf_copy_result *result);
 /* Whether the same copy may succeed later without anybody's help. */

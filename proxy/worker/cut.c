@@ -1,5 +1,5 @@
-/* The cursor over raw JSON. Most bytes of a scroll answer are digits of vectors, so skipping a container looks at sixteen
- * bytes at once for the five that matter (quotes and brackets) and only stops there.
+/* The cursor over raw JSON. Most bytes of a scroll answer are digits of vectors, so skipping a container looks at
+ * sixteen bytes at once for the five that matter (quotes and brackets) and only stops there.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "proxy/worker/cut.h"

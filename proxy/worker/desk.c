@@ -37,8 +37,8 @@ static void keep_report(struct xf_desk *desk, enum xf_desk_job job, struct xf_sl
 }
 
 /* A report of one sentence. `made` stays true once requests have gone out: the mark by which the collection is ours. */
-static void report_text(struct xf_desk *desk, enum xf_desk_job job, const char *state, const char *key, const char *text,
-                        const char *more)
+static void report_text(struct xf_desk *desk, enum xf_desk_job job, const char *state, const char *key,
+                        const char *text, const char *more)
 {
     struct xf_buf report;
     xf_buf_init(&report, REPORT_BYTES_MAX);
@@ -187,7 +187,8 @@ static void *run_desk(void *ctx)
         load_reports(desk);
         pthread_mutex_lock(&desk->lock);
         enum xf_desk_job job = next_job(desk);
-        struct xf_command_options options = job < XF_DESK_JOB_COUNT ? desk->options[job] : (struct xf_command_options){0};
+        struct xf_command_options options =
+            job < XF_DESK_JOB_COUNT ? desk->options[job] : (struct xf_command_options){0};
         pthread_mutex_unlock(&desk->lock);
         if (job < XF_DESK_JOB_COUNT)
             run_job(desk, job, &options);

@@ -44,7 +44,8 @@ static void adapt_limit(const struct xf_merge *merge, struct stream *stream)
     if (!stream->page.count)
         return;
     uint64_t per_point = xf_buf_len(&stream->answer.body) / stream->page.count + 1;
-    uint64_t fit = merge->track->config->worker.batch_bytes / per_point, most = merge->track->config->worker.batch_points;
+    uint64_t fit = merge->track->config->worker.batch_bytes / per_point,
+             most = merge->track->config->worker.batch_points;
     stream->limit = (size_t)(fit < 1 ? 1 : fit < most ? fit : most);
 }
 

@@ -1,5 +1,5 @@
-/* A merge-scan: goes through both collections by ascending id at once, comparing point with point, in memory for two pages. The
- * full validation reports what it finds, the reconcile makes it dirty.
+/* A merge-scan: goes through both collections by ascending id at once, comparing point with point, in memory for two
+ * pages. The full validation reports what it finds, the reconcile makes it dirty.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef XF_PROXY_WORKER_MERGE_H
@@ -22,6 +22,7 @@ struct xf_merge {
 XF_MUST_CHECK enum xf_err xf_merge_run(const struct xf_merge *merge, char *why);
 
 /* Compares the given ids (ascending, each once); calls on_difference for those that differ. */
-XF_MUST_CHECK enum xf_err xf_merge_ids(const struct xf_merge *merge, const struct xf_point_id *ids, size_t count, char *why);
+XF_MUST_CHECK enum xf_err xf_merge_ids(const struct xf_merge *merge, const struct xf_point_id *ids, size_t count,
+                                       char *why);
 
 #endif

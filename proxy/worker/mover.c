@@ -1,13 +1,13 @@
-/* The driver of one migration: moves the backfill through its states, plans ranges for the copiers, accounts for finished
- * ones, and repairs in between.
+/* The driver of one migration: moves the backfill through its states, plans ranges for the copiers, accounts for
+ * finished ones, and repairs in between.
  *
  *     none --start--> starting --checks--> running --last range--> running, is_through --nothing dirty--> done
  *                         |                 |  ^
  *                         +----> failed <---+  +-- resume: paused, failed        any --dual_write off--> none
  *
  * Ranges come from a scroll of ids alone, so that several copies can read and write at once; together they cover all
- * ids there can be, from the lowest to the highest. The cursor moves over finished ranges in order and is saved; a killed
- * proxy copies the ranges behind it again, which does no harm.
+ * ids there can be, from the lowest to the highest. The cursor moves over finished ranges in order and is saved; a
+ * killed proxy copies the ranges behind it again, which does no harm.
  *
  * A first fill of an empty collection deletes nothing: whatever came into it came through the journal, and what was
  * deleted meanwhile is dirty there. In all other cases each range also deletes what the authority lacks.
@@ -131,8 +131,8 @@ static void load_progress(struct xf_mover *mover)
     if (!err) {
         err = xf_progress_parse(xf_buf_view(&text), &progress);
         if (err)
-            xf_log(XF_LOG_WARN, "worker", "migration=%s the saved state of the backfill cannot be read, it counts as none",
-                   name_of(mover));
+            xf_log(XF_LOG_WARN, "worker",
+                   "migration=%s the saved state of the backfill cannot be read, it counts as none", name_of(mover));
     }
     xf_buf_fini(&text);
     if (err || progress.state == XF_BACKFILL_NONE)
@@ -174,11 +174,12 @@ static enum xf_err check_sides(struct xf_mover *mover, uint64_t counts[XF_SIDE_C
     bool hides = facts->side[XF_LEGACY].prevents_unoptimized;
     xf_facts_unref(facts);
     if (hides)
-        return refuse(mover, "the legacy collection has prevent_unoptimized on, which hides writes from reads: turn it off "
-                             "with PATCH {\"optimizers_config\":{\"prevent_unoptimized\":false}} and resume");
+        return refuse(mover,
+                      "the legacy collection has prevent_unoptimized on, which hides writes from reads: turn it off "
+                      "with PATCH {\"optimizers_config\":{\"prevent_unoptimized\":false}} and resume");
     for (int side = 0; side < XF_SIDE_COUNT; side++) {
-        err = xf_collection_count(mover->hand.wire, &conf_of(mover)->side[side], &mover->hand.ack,
-                                              &counts[side], mover->hand.why);
+        err = xf_collection_count(mover->hand.wire, &conf_of(mover)->side[side], &mover->hand.ack, &counts[side],
+                                  mover->hand.why);
         if (err)
             return err;
     }
@@ -186,8 +187,9 @@ static enum xf_err check_sides(struct xf_mover *mover, uint64_t counts[XF_SIDE_C
     bool adopt = mover->progress.adopt;
     pthread_mutex_unlock(&mover->lock);
     if (counts[XF_NEW] && !adopt && !was_prepared(mover))
-        return refuse(mover, "the new collection is not empty and was not made by this migration: choose another name, or "
-                             "adopt it, which deletes what the legacy collection does not have");
+        return refuse(mover,
+                      "the new collection is not empty and was not made by this migration: choose another name, or "
+                      "adopt it, which deletes what the legacy collection does not have");
     return XF_OK;
 }
 
@@ -209,7 +211,8 @@ static void start_backfill(struct xf_mover *mover)
         change_state(mover, XF_BACKFILL_FAILED, mover->hand.why);
         return;
     }
-    /* From here on the journal sees every write, and every id below is copied: what it does not call dirty will be equal. */
+    /* From here on the journal sees every write, and every id below is copied: what it does not call dirty will be
+     * equal. */
     xf_journal_mark_known(mover->office->journal, mover->migration);
     pthread_mutex_lock(&mover->lock);
     mover->progress = (struct xf_progress){.adopt = mover->progress.adopt,
@@ -241,10 +244,8 @@ static void add_range(struct xf_mover *mover, const struct xf_point_id *to, size
 {
     XF_ASSERT(mover->range_count < RANGES_MAX);
     struct xf_range *range = &mover->ranges[(mover->range_head + mover->range_count) % RANGES_MAX];
-    *range = (struct xf_range){.has_from = mover->plan_has_from,
-                               .from = mover->plan_from,
-                               .has_to = to != NULL,
-                               .expected = expected};
+    *range = (struct xf_range){
+        .has_from = mover->plan_has_from, .from = mover->plan_from, .has_to = to != NULL, .expected = expected};
     if (to) {
         range->to = *to;
         mover->plan_from = *to;
@@ -255,7 +256,8 @@ static void add_range(struct xf_mover *mover, const struct xf_point_id *to, size
     mover->range_count++;
 }
 
-/* The lock is held. Cuts a page of ids into ranges; the last one reaches to the first id of the next page, or is open. */
+/* The lock is held. Cuts a page of ids into ranges; the last one reaches to the first id of the next page, or is open.
+ */
 static void add_ranges(struct xf_mover *mover, const struct xf_page *page, size_t points)
 {
     size_t at = 0;
@@ -281,7 +283,8 @@ static void plan_ranges(struct xf_mover *mover)
         goto out;
     if (ranges > PLAN_RANGES)
         ranges = PLAN_RANGES;
-    struct xf_page_request request = {.from = mover->plan_has_from ? &mover->plan_from : NULL, .limit = points * ranges};
+    struct xf_page_request request = {.from = mover->plan_has_from ? &mover->plan_from : NULL,
+                                      .limit = points * ranges};
     struct xf_hand *hand = &mover->hand;
     enum xf_err err = xf_page_read(hand->wire, &conf_of(mover)->side[XF_LEGACY], &facts->side[XF_LEGACY], &request,
                                    &hand->read, &hand->page, hand->why);
@@ -408,7 +411,8 @@ static void on_dual_write_off(struct xf_mover *mover)
     mover->loaded_ms = xf_clock_now_ms();
     pthread_mutex_unlock(&mover->lock);
     if (had_begun) {
-        change_state(mover, XF_BACKFILL_NONE, "dual_write was turned off: the backfill starts over when it is on again");
+        change_state(mover, XF_BACKFILL_NONE,
+                     "dual_write was turned off: the backfill starts over when it is on again");
         save_progress(mover);
     }
 }
@@ -488,8 +492,8 @@ static enum xf_err init_locks(struct xf_mover *mover)
     pthread_condattr_t attributes;
     if (pthread_condattr_init(&attributes))
         return XF_ERR_NOMEM;
-    bool failed = pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC) ||
-                  pthread_cond_init(&mover->changed, &attributes);
+    bool failed =
+        pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC) || pthread_cond_init(&mover->changed, &attributes);
     pthread_condattr_destroy(&attributes);
     if (failed)
         return XF_ERR_NOMEM;

@@ -28,7 +28,8 @@ static void go_on(struct xf_mover *mover)
     go_to(mover, has_begun ? XF_BACKFILL_RUNNING : XF_BACKFILL_STARTING);
 }
 
-static enum xf_err start(struct xf_mover *mover, bool adopt, bool dual_write, enum xf_side authority, struct xf_buf *why)
+static enum xf_err start(struct xf_mover *mover, bool adopt, bool dual_write, enum xf_side authority,
+                         struct xf_buf *why)
 {
     if (!dual_write)
         return say(why, "turn dual_write on first: writes made during the backfill would be lost otherwise");
@@ -131,8 +132,8 @@ static enum xf_err print_backfill(const struct xf_mover *mover, struct xf_buf *o
         (void)snprintf(eta, sizeof eta, "%.0f", (double)(progress->total - progress->copied) / rate);
     enum xf_err err = xf_buf_printf(
         out, "{\"state\":\"%s\",\"copied\":%llu,\"total\":%llu,\"rate\":%.0f,\"eta_s\":%s,\"cursor\":%s,\"error\":",
-        xf_backfill_state_name(progress), (unsigned long long)progress->copied, (unsigned long long)progress->total, rate,
-        eta, cursor);
+        xf_backfill_state_name(progress), (unsigned long long)progress->copied, (unsigned long long)progress->total,
+        rate, eta, cursor);
     if (!err)
         err = print_error(out, mover->error);
     return err ? err : xf_buf_append_slice(out, XF_SLICE("}"));

@@ -25,21 +25,22 @@ struct xf_page {
 };
 
 void xf_page_fini(struct xf_page *page);
-/* Fills the page from an answer of scroll (`result.points`) or retrieve (`result` itself), which must outlive it. The page's
- * memory is used again. JSON_SYNTAX and JSON_SHAPE leave the page without points. */
+/* Fills the page from an answer of scroll (`result.points`) or retrieve (`result` itself), which must outlive it. The
+ * page's memory is used again. JSON_SYNTAX and JSON_SHAPE leave the page without points. */
 XF_MUST_CHECK enum xf_err xf_page_split(struct xf_page *page, struct xf_slice answer);
 
 /* What the follower is told about where a point belongs. */
 struct xf_recipe {
-    const struct xf_slice *vector_names; /* all that the follower declares, JSON text without quotes; "" is the unnamed */
+    const struct xf_slice
+        *vector_names; /* all that the follower declares, JSON text without quotes; "" is the unnamed */
     size_t name_count;
     struct xf_slice shard_key; /* JSON value, empty if there is none */
     size_t bytes_max;          /* of one request body */
 };
-/* Appends to the empty `body` one points/batch request that makes the follower's points equal to the first `*taken` of `points` (at
- * least one, as many as fit): an upsert in which each payload is stated, because an omitted one is kept on indexed segments, then for
- * each declared vector name a delete_vectors for the points that lack it, because an upsert merges there (Qdrant 1.18.3).
- * FULL if a single point is larger than a request may be. */
+/* Appends to the empty `body` one points/batch request that makes the follower's points equal to the first `*taken` of
+ * `points` (at least one, as many as fit): an upsert in which each payload is stated, because an omitted one is kept on
+ * indexed segments, then for each declared vector name a delete_vectors for the points that lack it, because an upsert
+ * merges there (Qdrant 1.18.3). FULL if a single point is larger than a request may be. */
 XF_MUST_CHECK enum xf_err xf_recipe_put(const struct xf_recipe *recipe, const struct xf_point *points, size_t count,
                                         struct xf_buf *body, size_t *taken);
 /* Appends to the empty `body` a points/batch request that deletes the ids. */

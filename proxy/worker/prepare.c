@@ -1,6 +1,7 @@
-/* Making the new collection. GET /collections/{c} answers with what create wants, nested differently (Qdrant 1.18.3): the members
- * of config.params go up one level, the other parts of config stand beside them; sending the nested form would silently
- * make a collection without vectors. Not part of config are payload indexes and shard keys, and the read fan-out can only be patched.
+/* Making the new collection. GET /collections/{c} answers with what create wants, nested differently (Qdrant 1.18.3):
+ * the members of config.params go up one level, the other parts of config stand beside them; sending the nested form
+ * would silently make a collection without vectors. Not part of config are payload indexes and shard keys, and the read
+ * fan-out can only be patched.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "proxy/worker/prepare.h"
@@ -202,12 +203,14 @@ static enum xf_err refuse(char *why, const char *text)
 static enum xf_err read_legacy(const struct xf_prepare *prepare, struct xf_collection *legacy, char *why)
 {
     if (prepare->migration->schema_file)
-        return refuse(why, "declared schemas come with a later version: leave `schema` out and the new collection is made "
-                           "like the legacy one");
+        return refuse(why,
+                      "declared schemas come with a later version: leave `schema` out and the new collection is made "
+                      "like the legacy one");
     enum xf_err err = xf_collection_read(prepare->wire, &prepare->migration->side[XF_LEGACY], legacy, why);
     if (!err && legacy->prevents_unoptimized)
-        err = refuse(why, "the legacy collection has prevent_unoptimized on, which hides writes from reads: turn it off with "
-                          "PATCH {\"optimizers_config\":{\"prevent_unoptimized\":false}} and prepare again");
+        err = refuse(
+            why, "the legacy collection has prevent_unoptimized on, which hides writes from reads: turn it off with "
+                 "PATCH {\"optimizers_config\":{\"prevent_unoptimized\":false}} and prepare again");
     return err;
 }
 
@@ -226,8 +229,9 @@ static enum xf_err look_at_new(const struct xf_prepare *prepare, struct xf_colle
         err = xf_collection_count(prepare->wire, side, &answer, &count, why);
     xf_buf_fini(&answer.body);
     if (!err && count && !prepare->was_made && !prepare->adopt)
-        err = refuse(why, "the new collection exists, is not empty and was not made by this migration: choose another name, or "
-                          "adopt it, which deletes what the legacy collection does not have");
+        err = refuse(
+            why, "the new collection exists, is not empty and was not made by this migration: choose another name, or "
+                 "adopt it, which deletes what the legacy collection does not have");
     return err;
 }
 
@@ -260,7 +264,8 @@ static enum xf_err send_steps(const struct xf_prepare *prepare, const struct xf_
         if (!is_needed(&plan->steps[i], new, exists))
             continue;
         struct xf_target target = xf_target(&prepare->migration->side[XF_NEW], plan->steps[i].suffix);
-        err = xf_wire_call(prepare->wire, plan->steps[i].method, &target, xf_buf_view(&plan->steps[i].body), &answer, why);
+        err = xf_wire_call(prepare->wire, plan->steps[i].method, &target, xf_buf_view(&plan->steps[i].body), &answer,
+                           why);
         sent++;
     }
     xf_buf_fini(&answer.body);

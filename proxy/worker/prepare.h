@@ -19,7 +19,8 @@ struct xf_plan {
 XF_MUST_CHECK enum xf_err xf_plan_make(const struct xf_collection *legacy, struct xf_plan *plan);
 void xf_plan_fini(struct xf_plan *plan);
 /* Appends [{"method":...,"path":...,"body":...}]. */
-XF_MUST_CHECK enum xf_err xf_plan_print(const struct xf_plan *plan, const struct xf_side_conf *side, struct xf_buf *out);
+XF_MUST_CHECK enum xf_err xf_plan_print(const struct xf_plan *plan, const struct xf_side_conf *side,
+                                        struct xf_buf *out);
 
 struct xf_prepare {
     struct xf_wire *wire;
@@ -29,7 +30,8 @@ struct xf_prepare {
     void (*mark)(void *ctx);
     void *ctx;
 };
-/* Makes the collection, or completes what an earlier run has begun. `why` (XF_WHY_MAX bytes) says what is wrong, or on OK what was done. */
+/* Makes the collection, or completes what an earlier run has begun. `why` (XF_WHY_MAX bytes) says what is wrong, or on
+ * OK what was done. */
 XF_MUST_CHECK enum xf_err xf_prepare_run(const struct xf_prepare *prepare, char *why);
 /* Appends the requests that run would send. */
 XF_MUST_CHECK enum xf_err xf_prepare_show(const struct xf_prepare *prepare, struct xf_buf *out, char *why);

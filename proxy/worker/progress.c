@@ -7,8 +7,8 @@
 #include "proxy/worker/cut.h"
 
 static const char *const state_names[XF_BACKFILL_STATE_COUNT] = {
-    [XF_BACKFILL_NONE] = "none",     [XF_BACKFILL_STARTING] = "starting",   [XF_BACKFILL_RUNNING] = "running",
-    [XF_BACKFILL_PAUSED] = "paused", [XF_BACKFILL_FAILED] = "failed",       [XF_BACKFILL_CANCELLED] = "cancelled",
+    [XF_BACKFILL_NONE] = "none",     [XF_BACKFILL_STARTING] = "starting", [XF_BACKFILL_RUNNING] = "running",
+    [XF_BACKFILL_PAUSED] = "paused", [XF_BACKFILL_FAILED] = "failed",     [XF_BACKFILL_CANCELLED] = "cancelled",
     [XF_BACKFILL_DONE] = "done",
 };
 

@@ -12,7 +12,7 @@ enum xf_backfill_state {
     XF_BACKFILL_STARTING, /* checking both collections */
     XF_BACKFILL_RUNNING,  /* copying ranges; once is_through, repairing what is still dirty */
     XF_BACKFILL_PAUSED,
-    XF_BACKFILL_FAILED,   /* a server refused; somebody must act, then resume */
+    XF_BACKFILL_FAILED, /* a server refused; somebody must act, then resume */
     XF_BACKFILL_CANCELLED,
     XF_BACKFILL_DONE,
     XF_BACKFILL_STATE_COUNT
@@ -35,8 +35,8 @@ XF_MUST_CHECK enum xf_err xf_progress_print(const struct xf_progress *progress, 
 /* JSON_SHAPE for anything that print has not made. */
 XF_MUST_CHECK enum xf_err xf_progress_parse(struct xf_slice json, struct xf_progress *progress);
 
-/* The wait before try number `attempt` (0: the first repetition): doubles from 100 ms to 10 s, at least what the server asked
- * for, and a random part of up to a half on top, so that many do not come back at once. */
+/* The wait before try number `attempt` (0: the first repetition): doubles from 100 ms to 10 s, at least what the server
+ * asked for, and a random part of up to a half on top, so that many do not come back at once. */
 uint64_t xf_backoff_ms(unsigned attempt, uint64_t retry_after_ms, uint64_t random);
 
 #endif

@@ -1,5 +1,5 @@
-/* The reconcile. Writes go on meanwhile: each is in the journal, so a difference that a scan misses, because the write came
- * behind it, is dirty already; one that it sees too early is repaired for nothing.
+/* The reconcile. Writes go on meanwhile: each is in the journal, so a difference that a scan misses, because the write
+ * came behind it, is dirty already; one that it sees too early is repaired for nothing.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "proxy/worker/reconcile.h"

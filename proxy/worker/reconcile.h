@@ -1,5 +1,5 @@
-/* Reconcile: after it the journal knows again which points may differ. Both sides are compared whole, what differs becomes dirty
- * and is repaired as all else that is dirty.
+/* Reconcile: after it the journal knows again which points may differ. Both sides are compared whole, what differs
+ * becomes dirty and is repaired as all else that is dirty.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef XF_PROXY_WORKER_RECONCILE_H

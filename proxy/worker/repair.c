@@ -1,5 +1,6 @@
-/* Repair: copies the dirty ids, oldest first, for as long as the migration dual writes. A batch that a server refuses is halved
- * until the ids that it refuses stand alone; these are tried ever more seldom and shown in the status, and hold up nobody.
+/* Repair: copies the dirty ids, oldest first, for as long as the migration dual writes. A batch that a server refuses
+ * is halved until the ids that it refuses stand alone; these are tried ever more seldom and shown in the status, and
+ * hold up nobody.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "common/base/clock.h"
@@ -95,8 +96,7 @@ static void on_refused(struct xf_mover *mover, const struct xf_point_id *ids, si
 
 static void on_failed(struct xf_mover *mover, const struct xf_copy_result *result)
 {
-    uint64_t wait_ms =
-        xf_backoff_ms(mover->repair_attempt++, result->retry_after_ms, xf_random_next(&mover->random));
+    uint64_t wait_ms = xf_backoff_ms(mover->repair_attempt++, result->retry_after_ms, xf_random_next(&mover->random));
     mover->repair_next_ms = xf_clock_now_ms() + wait_ms;
 }
 

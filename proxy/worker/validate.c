@@ -167,8 +167,7 @@ static enum xf_err search_both(struct run *run, struct xf_slice body, bool *equa
 {
     for (int side = 0; side < XF_SIDE_COUNT; side++) {
         struct xf_target target = xf_target(&run->migration->side[side], "/points/query");
-        enum xf_err err =
-            xf_wire_call(run->validate->wire, "POST", &target, body, &run->answer[side], run->why);
+        enum xf_err err = xf_wire_call(run->validate->wire, "POST", &target, body, &run->answer[side], run->why);
         if (err)
             return err;
     }
@@ -304,7 +303,8 @@ static enum xf_err print_points(const struct run *run, struct xf_buf *report)
     for (size_t i = 0; i < run->confirmed.count && i < LISTED_MAX && !err; i++) {
         char id[XF_POINT_ID_TEXT_MAX + 1];
         id[xf_point_id_print_json(run->confirmed.items[i].id, id)] = '\0';
-        err = xf_buf_printf(report, "%s{\"id\":%s,\"reason\":\"%s\"}", i ? "," : "", id, run->confirmed.items[i].reason);
+        err =
+            xf_buf_printf(report, "%s{\"id\":%s,\"reason\":\"%s\"}", i ? "," : "", id, run->confirmed.items[i].reason);
     }
     return err ? err : xf_buf_append_slice(report, XF_SLICE("]}"));
 }
@@ -312,21 +312,22 @@ static enum xf_err print_points(const struct run *run, struct xf_buf *report)
 static enum xf_err print_report(const struct run *run, uint64_t duration_ms, struct xf_buf *report)
 {
     bool passed = run->counts[XF_LEGACY] == run->counts[XF_NEW] && !run->searches_differing && !run->confirmed.count;
-    enum xf_err err = xf_buf_printf(
-        report,
-        "{\"state\":\"done\",\"passed\":%s,\"at\":%llu,\"counts\":{\"legacy\":%llu,\"new\":%llu},"
-        "\"searches\":{\"run\":%llu,\"differing_count\":%llu,\"differing\":[",
-        passed ? "true" : "false", (unsigned long long)xf_clock_wall_ms(), (unsigned long long)run->counts[XF_LEGACY],
-        (unsigned long long)run->counts[XF_NEW], (unsigned long long)run->searches,
-        (unsigned long long)run->searches_differing);
+    enum xf_err err =
+        xf_buf_printf(report,
+                      "{\"state\":\"done\",\"passed\":%s,\"at\":%llu,\"counts\":{\"legacy\":%llu,\"new\":%llu},"
+                      "\"searches\":{\"run\":%llu,\"differing_count\":%llu,\"differing\":[",
+                      passed ? "true" : "false", (unsigned long long)xf_clock_wall_ms(),
+                      (unsigned long long)run->counts[XF_LEGACY], (unsigned long long)run->counts[XF_NEW],
+                      (unsigned long long)run->searches, (unsigned long long)run->searches_differing);
     if (!err)
         err = xf_buf_append_slice(report, xf_buf_view(&run->search_list));
     if (!err)
         err = xf_buf_append_slice(report, XF_SLICE("]},"));
     if (!err)
         err = print_points(run, report);
-    return err ? err : xf_buf_printf(report, ",\"full\":%s,\"duration_ms\":%llu}",
-                                     run->validate->is_full ? "true" : "false", (unsigned long long)duration_ms);
+    return err ? err
+               : xf_buf_printf(report, ",\"full\":%s,\"duration_ms\":%llu}", run->validate->is_full ? "true" : "false",
+                               (unsigned long long)duration_ms);
 }
 
 static enum xf_err read_facts(struct run *run)

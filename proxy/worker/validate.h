@@ -1,6 +1,6 @@
-/* Validation: does the new collection answer like the legacy one? Exact counts, searches in exact mode with the same vectors on
- * both sides, and points compared field by field: samples, or every point. What differs is looked at again after a moment,
- * because a write may be on its way to one side.
+/* Validation: does the new collection answer like the legacy one? Exact counts, searches in exact mode with the same
+ * vectors on both sides, and points compared field by field: samples, or every point. What differs is looked at again
+ * after a moment, because a write may be on its way to one side.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef XF_PROXY_WORKER_VALIDATE_H
@@ -14,8 +14,8 @@ struct xf_validate {
     bool is_full;
     _Atomic uint64_t *compared; /* counts up */
 };
-/* Appends the report, a JSON object, also when the collections differ: {"state":"done","passed":...}. An error, with `why` of
- * XF_WHY_MAX bytes, only if the comparison itself could not be made. */
+/* Appends the report, a JSON object, also when the collections differ: {"state":"done","passed":...}. An error, with
+ * `why` of XF_WHY_MAX bytes, only if the comparison itself could not be made. */
 XF_MUST_CHECK enum xf_err xf_validate_run(const struct xf_validate *validate, struct xf_buf *report, char *why);
 
 #endif

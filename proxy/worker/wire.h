@@ -1,5 +1,6 @@
 /* One thread's HTTP connections to the upstreams: straight-line requests over a libcurl multi handle, which keeps
- * connections alive and can be woken from another thread. Plain http only, redirects never followed, no proxy from the environment.
+ * connections alive and can be woken from another thread. Plain http only, redirects never followed, no proxy from the
+ * environment.
  *
  * A wire belongs to one thread; only wake may be called from others.
  *
@@ -45,15 +46,11 @@ static inline struct xf_target xf_target(const struct xf_side_conf *side, const 
 }
 XF_MUST_CHECK enum xf_err xf_target_print(const struct xf_target *target, struct xf_buf *out);
 
-/* Sends and waits. OK: an answer with a 2xx status. Else `answer->status` is the server's status or 0, `why` (of XF_WHY_MAX bytes)
- * says what the server or the network said, and the code says what to do:
- *   BUSY              429, 408 or 5xx: an answer, may be tried again
- *   NOT_FOUND         404
- *   INVALID           any other refusal: trying again does not help
- *   UPSTREAM_CONNECT  never sent
- *   UPSTREAM_TIMEOUT, UPSTREAM_CLOSED  sent perhaps; a write may still land
- *   STATE             the worker is stopping; as above
- *   NOMEM, FULL */
+/* Sends and waits. OK: an answer with a 2xx status. Else `answer->status` is the server's status or 0, `why` (of
+ * XF_WHY_MAX bytes) says what the server or the network said, and the code says what to do: BUSY              429, 408
+ * or 5xx: an answer, may be tried again NOT_FOUND         404 INVALID           any other refusal: trying again does
+ * not help UPSTREAM_CONNECT  never sent UPSTREAM_TIMEOUT, UPSTREAM_CLOSED  sent perhaps; a write may still land STATE
+ * the worker is stopping; as above NOMEM, FULL */
 XF_MUST_CHECK enum xf_err xf_wire_call(struct xf_wire *wire, const char *method, const struct xf_target *target,
                                        struct xf_slice body, struct xf_answer *answer, char *why);
 /* Waits; STATE if the worker is stopping. */

@@ -67,7 +67,8 @@ void xf_office_event(struct xf_office *office, size_t migration, const char *nam
 
 /* --- Start and stop --- */
 
-/* Movers first: their copiers use the host until they end. The mover calls its desk, so all desks outlive all movers. */
+/* Movers first: their copiers use the host until they end. The mover calls its desk, so all desks outlive all movers.
+ */
 static void stop_units(struct xf_worker *worker, size_t movers, size_t desks)
 {
     atomic_store(&worker->office.is_stopping, true);
@@ -81,7 +82,8 @@ static enum xf_err start_units(struct xf_worker *worker)
 {
     for (size_t i = 0; i < worker->unit_count; i++) {
         struct unit *unit = &worker->units[i];
-        /* The desk needs the mover's track, which start makes; the mover asks its desk for a reconcile only while it runs. */
+        /* The desk needs the mover's track, which start makes; the mover asks its desk for a reconcile only while it
+         * runs. */
         enum xf_err err = xf_desk_start(&unit->desk, &worker->office, &unit->mover.track, i);
         if (err) {
             stop_units(worker, i, i);
@@ -163,8 +165,7 @@ static enum xf_err show_backfill(struct xf_worker *worker, size_t migration, str
         err = xf_buf_printf(out,
                             "{\"legacy\":%llu,\"new\":%llu,\"bytes_per_point\":%llu,\"bytes_estimated\":%llu,"
                             "\"batch_points\":%llu,\"batch_bytes\":%llu,\"parallel\":%llu}",
-                            (unsigned long long)counts[XF_LEGACY], (unsigned long long)counts[XF_NEW],
-                            per_point, bytes,
+                            (unsigned long long)counts[XF_LEGACY], (unsigned long long)counts[XF_NEW], per_point, bytes,
                             (unsigned long long)worker->office.config->worker.batch_points,
                             (unsigned long long)worker->office.config->worker.batch_bytes,
                             (unsigned long long)worker->office.config->worker.parallel);
@@ -200,8 +201,9 @@ static enum xf_err command_desk(struct xf_worker *worker, size_t migration, enum
     enum xf_side authority = XF_LEGACY;
     xf_office_phase(&worker->office, migration, &dual_write, &authority);
     if (command == XF_COMMAND_PREPARE && worker->office.config->migrations[migration].schema_file)
-        return say(why, XF_ERR_STATE, "declared schemas come with a later version: leave `schema` out and the new collection "
-                                      "is made like the legacy one");
+        return say(why, XF_ERR_STATE,
+                   "declared schemas come with a later version: leave `schema` out and the new collection "
+                   "is made like the legacy one");
     if (command == XF_COMMAND_RECONCILE && !dual_write)
         return say(why, XF_ERR_STATE, "turn dual_write on first: without it what differs is not repaired");
     xf_desk_want(desk,

@@ -1,8 +1,8 @@
-/* The worker: prepare, backfill, repair, reconcile and validate, on threads of its own with libcurl, never on a data thread. It is
- * the only code that writes to the follower by itself, and it does so in one function (copy.c).
+/* The worker: prepare, backfill, repair, reconcile and validate, on threads of its own with libcurl, never on a data
+ * thread. It is the only code that writes to the follower by itself, and it does so in one function (copy.c).
  *
- * Commands come from the admin thread and return at once, but for dry runs, which ask the servers while the caller waits;
- * progress is read at any time. A command for what already runs is no error.
+ * Commands come from the admin thread and return at once, but for dry runs, which ask the servers while the caller
+ * waits; progress is read at any time. A command for what already runs is no error.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef XF_PROXY_WORKER_WORKER_H
@@ -14,9 +14,10 @@
 
 struct xf_worker;
 
-/* How the worker reaches what belongs to the control thread. All are called on the worker's threads, one call at a time, and may
- * hand over to the control thread but must not wait for it; `phase` is also called on several threads at once, and on the one that
- * calls xf_worker_command. `dual_write` must become true only when no write that went to one side alone is in flight. */
+/* How the worker reaches what belongs to the control thread. All are called on the worker's threads, one call at a
+ * time, and may hand over to the control thread but must not wait for it; `phase` is also called on several threads at
+ * once, and on the one that calls xf_worker_command. `dual_write` must become true only when no write that went to one
+ * side alone is in flight. */
 struct xf_worker_host {
     void *ctx;
     /* Small durable values: see control.h. */
@@ -48,14 +49,14 @@ struct xf_command_options {
     bool full;    /* validate: every point instead of samples */
     bool adopt;   /* backfill, prepare: take a new collection that is not empty and was not made by this migration */
 };
-/* OK: started, or under way already. STATE or NOT_FOUND with a sentence appended to `why`: not possible now, and what to do.
- * A dry run appends its JSON to `why`. Thread-safe. */
+/* OK: started, or under way already. STATE or NOT_FOUND with a sentence appended to `why`: not possible now, and what
+ * to do. A dry run appends its JSON to `why`. Thread-safe. */
 XF_MUST_CHECK enum xf_err xf_worker_command(struct xf_worker *worker, size_t migration, enum xf_command command,
                                             const struct xf_command_options *options, struct xf_buf *why);
 /* Appends the JSON object that status shows: {"prepare":{state,at,made,detail|error} or null,
- * "backfill":{state,copied,total,rate,eta_s,cursor,error}, state one of none, starting, running, repairing, paused, failed,
- * cancelled, done; "repair":{repaired,failures,refused_ids,reconcile_needed,error}, "reconcile":{state,...} or null,
- * "validation":{state,passed,at,counts,searches,points,full,duration_ms} or null}. Thread-safe. */
+ * "backfill":{state,copied,total,rate,eta_s,cursor,error}, state one of none, starting, running, repairing, paused,
+ * failed, cancelled, done; "repair":{repaired,failures,refused_ids,reconcile_needed,error}, "reconcile":{state,...} or
+ * null, "validation":{state,passed,at,counts,searches,points,full,duration_ms} or null}. Thread-safe. */
 XF_MUST_CHECK enum xf_err xf_worker_status(struct xf_worker *worker, size_t migration, struct xf_buf *out);
 
 #endif

@@ -1,5 +1,5 @@
-/* The worker's insides: for each migration a mover (one driving thread and some copiers: backfill and repair) and a desk
- * (one thread: prepare, validate and reconcile, one after another). They meet in the journal and here.
+/* The worker's insides: for each migration a mover (one driving thread and some copiers: backfill and repair) and a
+ * desk (one thread: prepare, validate and reconcile, one after another). They meet in the journal and here.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef XF_PROXY_WORKER_WORKER_INT_H
@@ -90,7 +90,8 @@ void xf_mover_stop(struct xf_mover *mover);
 XF_MUST_CHECK enum xf_err xf_mover_command(struct xf_mover *mover, enum xf_command command, bool adopt,
                                            struct xf_buf *why);
 XF_MUST_CHECK enum xf_err xf_mover_status(struct xf_mover *mover, struct xf_buf *out);
-/* What both collections look like, read anew if need be, with a reference that the caller gives back. The driver's thread. */
+/* What both collections look like, read anew if need be, with a reference that the caller gives back. The driver's
+ * thread. */
 XF_MUST_CHECK enum xf_err xf_mover_facts(struct xf_mover *mover, struct xf_facts **facts);
 
 /* copier.c */

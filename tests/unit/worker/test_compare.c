@@ -59,7 +59,8 @@ static void vectors(void **state)
         {"{\"cos\":[1.0],\"dot\":[2.0]}", "{\"dot\":[2.0],\"cos\":[1.0]}", true},
         {"{\"cos\":[1.0]}", "{\"cos\":[1.0],\"dot\":[2.0]}", false},
         {"{\"cos\":[1.0]}", "{\"dot\":[1.0]}", false},
-        {"{\"dot\":{\"indices\":[16777217],\"values\":[1.0]}}", "{\"dot\":{\"indices\":[16777216],\"values\":[1.0]}}", false},
+        {"{\"dot\":{\"indices\":[16777217],\"values\":[1.0]}}", "{\"dot\":{\"indices\":[16777216],\"values\":[1.0]}}",
+         false},
         {"[[1.0],[2.0]]", "[[1.0],[2.5]]", false},
         {"{}", "", true},
     };
@@ -80,11 +81,16 @@ static void hits(void **state)
         const char *a, *b;
         bool equal;
     } rows[] = {
-        {HITS("{\"id\":1,\"score\":0.9},{\"id\":2,\"score\":0.8}"), HITS("{\"id\":1,\"score\":0.9},{\"id\":2,\"score\":0.8}"), true},
-        {HITS("{\"id\":1,\"score\":0.8},{\"id\":2,\"score\":0.8}"), HITS("{\"id\":2,\"score\":0.8},{\"id\":1,\"score\":0.8}"), true},
-        {HITS("{\"id\":1,\"score\":0.9},{\"id\":2,\"score\":0.8}"), HITS("{\"id\":1,\"score\":0.9},{\"id\":3,\"score\":0.8}"), true},
-        {HITS("{\"id\":1,\"score\":0.9},{\"id\":2,\"score\":0.8}"), HITS("{\"id\":3,\"score\":0.9},{\"id\":2,\"score\":0.8}"), false},
-        {HITS("{\"id\":1,\"score\":0.9},{\"id\":2,\"score\":0.8}"), HITS("{\"id\":1,\"score\":0.9},{\"id\":2,\"score\":0.7}"), false},
+        {HITS("{\"id\":1,\"score\":0.9},{\"id\":2,\"score\":0.8}"),
+         HITS("{\"id\":1,\"score\":0.9},{\"id\":2,\"score\":0.8}"), true},
+        {HITS("{\"id\":1,\"score\":0.8},{\"id\":2,\"score\":0.8}"),
+         HITS("{\"id\":2,\"score\":0.8},{\"id\":1,\"score\":0.8}"), true},
+        {HITS("{\"id\":1,\"score\":0.9},{\"id\":2,\"score\":0.8}"),
+         HITS("{\"id\":1,\"score\":0.9},{\"id\":3,\"score\":0.8}"), true},
+        {HITS("{\"id\":1,\"score\":0.9},{\"id\":2,\"score\":0.8}"),
+         HITS("{\"id\":3,\"score\":0.9},{\"id\":2,\"score\":0.8}"), false},
+        {HITS("{\"id\":1,\"score\":0.9},{\"id\":2,\"score\":0.8}"),
+         HITS("{\"id\":1,\"score\":0.9},{\"id\":2,\"score\":0.7}"), false},
         {HITS("{\"id\":1,\"score\":0.9}"), HITS(""), false},
         {HITS(""), HITS(""), true},
         {HITS("{\"id\":1,\"score\":0.9}"), "{\"result\":{\"points\":[{\"id\":1", false},

@@ -14,9 +14,17 @@
 static void values_come_whole(void **state)
 {
     (void)state;
-    static const char *const values[] = {
-        "1", "-1.5e-9", "null", "\"a\\\"b\"", "{}", "[]", "[1,[2,{\"a\":\"]}\"}],\"\\\\\"]", "\"\"", "{\"x\":[{}]}",
-        "[0.1234567,0.1234567,0.1234567,0.1234567,0.1234567,{\"a long key, longer than a lane\":\"and \\\" its value\"}]"};
+    static const char *const values[] = {"1",
+                                         "-1.5e-9",
+                                         "null",
+                                         "\"a\\\"b\"",
+                                         "{}",
+                                         "[]",
+                                         "[1,[2,{\"a\":\"]}\"}],\"\\\\\"]",
+                                         "\"\"",
+                                         "{\"x\":[{}]}",
+                                         "[0.1234567,0.1234567,0.1234567,0.1234567,0.1234567,{\"a long key, longer "
+                                         "than a lane\":\"and \\\" its value\"}]"};
     for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
         char text[300];
         int n = snprintf(text, sizeof text, " %s ,7", values[i]);
@@ -31,7 +39,16 @@ static void values_come_whole(void **state)
 static void broken_values_are_refused(void **state)
 {
     (void)state;
-    static const char *const values[] = {"", " ", "[1}", "{\"a\":1]", "\"abc", "[\"abc]", "\"abc\\", "]", ",", "[[1]",
+    static const char *const values[] = {"",
+                                         " ",
+                                         "[1}",
+                                         "{\"a\":1]",
+                                         "\"abc",
+                                         "[\"abc]",
+                                         "\"abc\\",
+                                         "]",
+                                         ",",
+                                         "[[1]",
                                          "[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18"};
     for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
         struct xf_cut cut = xf_cut(xf_slice_of(values[i]));
@@ -58,7 +75,8 @@ static void nesting_is_bounded(void **state)
 static void text_may_end_anywhere(void **state)
 {
     (void)state;
-    static const char text[] = "{\"a\":[1,2,{\"key with \\u00e9\":\"value \\\" quoted\"}],\"b\":\"0123456789abcdef\",\"c\":12}";
+    static const char text[] =
+        "{\"a\":[1,2,{\"key with \\u00e9\":\"value \\\" quoted\"}],\"b\":\"0123456789abcdef\",\"c\":12}";
     for (size_t n = 0; n < sizeof text - 1; n++) {
         char *copy = malloc(n ? n : 1);
         assert_non_null(copy);
@@ -88,8 +106,8 @@ static void members_and_texts(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(values_come_whole),     cmocka_unit_test(broken_values_are_refused),
-        cmocka_unit_test(nesting_is_bounded),    cmocka_unit_test(text_may_end_anywhere),
+        cmocka_unit_test(values_come_whole),  cmocka_unit_test(broken_values_are_refused),
+        cmocka_unit_test(nesting_is_bounded), cmocka_unit_test(text_may_end_anywhere),
         cmocka_unit_test(members_and_texts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,7 +11,8 @@
 #include <stdlib.h>
 
 static const char scroll[] =
-    "{\"result\":{\"points\":[{\"id\":1,\"payload\":{\"n\":18446744073709551615},\"vector\":{\"a\":[1.0,2e-9],\"b\":[3.0]}},"
+    "{\"result\":{\"points\":[{\"id\":1,\"payload\":{\"n\":18446744073709551615},\"vector\":{\"a\":[1.0,2e-9],\"b\":[3."
+    "0]}},"
     "{\"id\":\"550e8400-e29b-41d4-a716-446655440000\",\"payload\":null,\"vector\":{\"a\":[1.0]},\"shard_key\":\"k\"}],"
     "\"next_page_offset\":7},\"status\":\"ok\",\"time\":0.1}";
 
@@ -43,8 +44,12 @@ static void cut_and_odd_answers_are_refused(void **state)
         assert_int_equal(page.count, 0);
         free(copy);
     }
-    static const char *const odd[] = {"{\"status\":\"ok\"}", "{\"result\":{}}", "{\"result\":[{\"payload\":{}}]}",
-                                      "{\"result\":[{\"id\":1.0}]}", "{\"result\":[{\"id\":-1}]}", "{\"result\":[7]}"};
+    static const char *const odd[] = {"{\"status\":\"ok\"}",
+                                      "{\"result\":{}}",
+                                      "{\"result\":[{\"payload\":{}}]}",
+                                      "{\"result\":[{\"id\":1.0}]}",
+                                      "{\"result\":[{\"id\":-1}]}",
+                                      "{\"result\":[7]}"};
     for (size_t i = 0; i < sizeof odd / sizeof *odd; i++)
         assert_int_not_equal(xf_page_split(&page, xf_slice_of(odd[i])), XF_OK);
     xf_page_fini(&page);
@@ -77,8 +82,10 @@ static void the_recipe_states_payloads_and_removes_absent_vectors(void **state)
              2);
     const struct xf_slice unnamed[] = {XF_SLICE("")};
     recipe = (struct xf_recipe){unnamed, 1, XF_SLICE("\"k\""), 1 << 20};
-    put_text(&recipe, "{\"result\":[{\"id\":4,\"payload\":{},\"vector\":[0.5]}]}",
-             "{\"operations\":[{\"upsert\":{\"points\":[{\"id\":4,\"payload\":{},\"vector\":[0.5]}],\"shard_key\":\"k\"}}]}", 1);
+    put_text(
+        &recipe, "{\"result\":[{\"id\":4,\"payload\":{},\"vector\":[0.5]}]}",
+        "{\"operations\":[{\"upsert\":{\"points\":[{\"id\":4,\"payload\":{},\"vector\":[0.5]}],\"shard_key\":\"k\"}}]}",
+        1);
 }
 
 static void requests_are_split_by_bytes(void **state)

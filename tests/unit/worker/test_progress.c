@@ -61,6 +61,7 @@ static void waits_grow_and_are_bounded(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(states_come_back), cmocka_unit_test(waits_grow_and_are_bounded)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(states_come_back),
+                                       cmocka_unit_test(waits_grow_and_are_bounded)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

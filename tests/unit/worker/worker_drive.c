@@ -173,31 +173,60 @@ static void set_option(struct driver *driver, int option, char *value)
     struct xf_config *config = &driver->config;
     uint64_t number = strtoull(value, NULL, 10);
     switch (option) {
-    case 'l': set_upstream(&driver->upstreams[XF_LEGACY], value); break;
-    case 'n': set_upstream(&driver->upstreams[XF_NEW], value); break;
-    case 'L': driver->migration.side[XF_LEGACY].collection = value; break;
-    case 'N': driver->migration.side[XF_NEW].collection = value; break;
-    case 'k': driver->upstreams[XF_NEW].api_key = value; break;
-    case 's': driver->host.state_dir = value; break;
-    case 'p': config->worker.parallel = number; break;
-    case 'b': config->worker.batch_points = number; break;
-    case 'B': config->worker.batch_bytes = number; break;
-    case 'r': config->worker.points_per_s_max = number; break;
-    case 'S': config->worker.validate_samples = number; break;
-    case 't': config->timeouts.answer_ms = number; break;
-    case 'v': xf_log_set_level(XF_LOG_DEBUG); break;
-    default: abort();
+    case 'l':
+        set_upstream(&driver->upstreams[XF_LEGACY], value);
+        break;
+    case 'n':
+        set_upstream(&driver->upstreams[XF_NEW], value);
+        break;
+    case 'L':
+        driver->migration.side[XF_LEGACY].collection = value;
+        break;
+    case 'N':
+        driver->migration.side[XF_NEW].collection = value;
+        break;
+    case 'k':
+        driver->upstreams[XF_NEW].api_key = value;
+        break;
+    case 's':
+        driver->host.state_dir = value;
+        break;
+    case 'p':
+        config->worker.parallel = number;
+        break;
+    case 'b':
+        config->worker.batch_points = number;
+        break;
+    case 'B':
+        config->worker.batch_bytes = number;
+        break;
+    case 'r':
+        config->worker.points_per_s_max = number;
+        break;
+    case 'S':
+        config->worker.validate_samples = number;
+        break;
+    case 't':
+        config->timeouts.answer_ms = number;
+        break;
+    case 'v':
+        xf_log_set_level(XF_LOG_DEBUG);
+        break;
+    default:
+        abort();
     }
 }
 
 static void read_options(struct driver *driver, int argc, char **argv)
 {
     static const struct option options[] = {
-        {"legacy", 1, NULL, 'l'},       {"new", 1, NULL, 'n'},           {"legacy-name", 1, NULL, 'L'},
-        {"new-name", 1, NULL, 'N'},     {"new-key", 1, NULL, 'k'},       {"state", 1, NULL, 's'},
-        {"parallel", 1, NULL, 'p'},     {"batch-points", 1, NULL, 'b'},  {"batch-bytes", 1, NULL, 'B'},
-        {"points-per-s", 1, NULL, 'r'}, {"samples", 1, NULL, 'S'},       {"answer-ms", 1, NULL, 't'},
-        {"verbose", 1, NULL, 'v'},      {NULL, 0, NULL, 0},
+        {"legacy", 1, NULL, 'l'},      {"new", 1, NULL, 'n'},
+        {"legacy-name", 1, NULL, 'L'}, {"new-name", 1, NULL, 'N'},
+        {"new-key", 1, NULL, 'k'},     {"state", 1, NULL, 's'},
+        {"parallel", 1, NULL, 'p'},    {"batch-points", 1, NULL, 'b'},
+        {"batch-bytes", 1, NULL, 'B'}, {"points-per-s", 1, NULL, 'r'},
+        {"samples", 1, NULL, 'S'},     {"answer-ms", 1, NULL, 't'},
+        {"verbose", 1, NULL, 'v'},     {NULL, 0, NULL, 0},
     };
     for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;)
         set_option(driver, option, optarg);
