@@ -22,6 +22,7 @@ struct xf_http_emit_request {
     enum xf_http_body body;  /* NONE, LENGTH or CHUNKED */
     uint64_t content_length;
     bool drops_content_encoding; /* the body goes on decoded */
+    bool drops_accept_encoding;  /* the answer must come back plain, to be read */
 };
 
 /* Appends a whole request head, its empty line included. `head` and `base` are the client's head. Fields dropped:

@@ -57,7 +57,8 @@ enum xf_http_field_id {
     XF_FIELD_VIA,
     XF_FIELD_DATE,
     XF_FIELD_SERVER_TIMING,
-    XF_FIELD_RETRY_AFTER
+    XF_FIELD_RETRY_AFTER,
+    XF_FIELD_ACCEPT_ENCODING
 };
 
 struct xf_http_field {
@@ -77,8 +78,8 @@ enum xf_http_body {
 struct xf_http_head {
     /* Request line or status line. */
     enum xf_http_method method;          /* requests */
-    uint16_t method_len;                 /* the method's text starts at offset 0 */
-    uint16_t target_off, target_len;     /* requests: as sent */
+    uint16_t method_off, method_len;     /* past any empty lines that came before; xf_http_request_method() has the text */
+    uint16_t target_off, target_len;     /* requests: as sent; responses: the reason phrase, often empty */
     uint16_t status;                     /* responses: 100..599 */
     uint8_t minor;                       /* HTTP/1.minor: 0 or 1 */
     /* What the fields say, valid once the head is complete. */
@@ -94,6 +95,7 @@ struct xf_http_head {
     /* Where the parser stands; nobody else's business. */
     uint32_t line_off, scan_off;
     uint8_t state;
+    bool has_connection; /* some Connection field came */
 };
 
 enum xf_http_progress { XF_HTTP_MORE, XF_HTTP_DONE, XF_HTTP_FAILED };
@@ -119,6 +121,11 @@ static inline struct xf_slice xf_http_field_name(const char *base, const struct 
 static inline struct xf_slice xf_http_field_value(const char *base, const struct xf_http_field *field)
 {
     return xf_slice(base + field->value_off, field->value_len);
+}
+/* The method as sent: what to relay for XF_HTTP_METHOD_OTHER. */
+static inline struct xf_slice xf_http_request_method(const struct xf_http_head *head, const char *base)
+{
+    return xf_slice(base + head->method_off, head->method_len);
 }
 /* The value of a field by its index (host, api_key, ...); an empty slice with ptr NULL for -1. */
 struct xf_slice xf_http_value(const struct xf_http_head *head, const char *base, int16_t index);
