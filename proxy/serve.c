@@ -23,7 +23,13 @@
 #include <string.h>
 #include <sys/resource.h>
 
-enum { DIRTY_MAX = 1000000, FDS_RESERVED = 128, DRAIN_POLL_US = 10000 };
+enum {
+    DIRTY_MAX = 1000000,
+    DRAIN_POLL_US = 10000,
+    FDS_PER_CLIENT = 3,
+    FDS_RESERVED = 128,
+    CONNECTIONS_DEFAULT_MAX = 100000
+};
 
 /* What the worker asks about a migration, kept where it can be read without the control thread. */
 struct phase_now {
@@ -237,23 +243,24 @@ static enum xf_err init_signals(struct program *program)
     return XF_OK;
 }
 
-/* Every client may need two upstream connections. */
-static enum xf_err check_descriptors(const struct xf_config *config)
+/* Every client may need two upstream connections. The soft limit is raised as far as may be. */
+static enum xf_err fit_connections(struct xf_config *config)
 {
     struct rlimit limit;
-    uint64_t need = 3 * config->limits.connections_max + FDS_RESERVED;
+    uint64_t *max = &config->limits.connections_max, need = FDS_PER_CLIENT * *max + FDS_RESERVED;
     if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
         return XF_ERR_IO;
-    if (limit.rlim_cur < need && limit.rlim_cur < limit.rlim_max) {
-        limit.rlim_cur = need < limit.rlim_max ? (rlim_t)need : limit.rlim_max;
-        if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
-            return XF_ERR_IO;
-    }
-    if (limit.rlim_cur >= need)
+    limit.rlim_cur = limit.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &limit) < 0 && getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return XF_ERR_IO;
+    uint64_t fit = limit.rlim_cur > 2 * FDS_RESERVED ? (limit.rlim_cur - FDS_RESERVED) / FDS_PER_CLIENT : 0;
+    if (*max == 0)
+        *max = fit < CONNECTIONS_DEFAULT_MAX ? fit : CONNECTIONS_DEFAULT_MAX;
+    if (fit > 0 && *max <= fit)
         return XF_OK;
     xf_log(XF_LOG_ERROR, "serve", "limits.connections_max=%llu needs %llu descriptors and the limit is %llu: raise it (ulimit -n, "
-           "LimitNOFILE=) or lower limits.connections_max", (unsigned long long)config->limits.connections_max,
-           (unsigned long long)need, (unsigned long long)limit.rlim_cur);
+           "LimitNOFILE=) or lower limits.connections_max", (unsigned long long)*max, (unsigned long long)need,
+           (unsigned long long)limit.rlim_cur);
     return XF_ERR_RANGE;
 }
 
@@ -287,7 +294,7 @@ static enum xf_err start(struct program *program)
     program->base = event_base_new();
     if (!program->phases || !program->base)
         return XF_ERR_NOMEM;
-    enum xf_err err = check_descriptors(program->config);
+    enum xf_err err = fit_connections(program->config);
     if (!err)
         err = init_signals(program);
     return err ? err : start_parts(program);

@@ -75,7 +75,7 @@ struct xf_config {
         uint64_t drain_ms;                       /* on SIGTERM */
     } timeouts;
     struct {
-        uint64_t connections_max;   /* clients, all threads together */
+        uint64_t connections_max;   /* clients, all threads together; 0 until the program has looked at its limits */
         uint64_t scan_ids_max;      /* ids of one write before it counts as ALL */
         uint64_t decoded_bytes_max; /* of a compressed write body */
     } limits;
