@@ -68,7 +68,8 @@ void xf_reply_print_json(const struct xf_reply *reply);
 const cJSON *xf_reply_result(const struct xf_reply *reply);
 /* /api/v1/migrations/NAME with `suffix` behind it; false when it does not fit. */
 bool xf_cli_migration_path(const char *migration, const char *suffix, char *path, size_t room);
-/* Parses like cJSON but keeps integers of more than 15 digits as strings, since they would not survive a double. */
+/* Parses like cJSON but keeps integers of more than 15 digits as strings, since they would not survive a double, and
+ * replaces control characters within strings. */
 cJSON *xf_cli_json_parse(struct xf_slice text);
 
 /* show.c */

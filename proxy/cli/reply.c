@@ -30,6 +30,23 @@ static size_t append_token(struct xf_slice text, size_t at, struct xf_buf *out, 
     return token.len;
 }
 
+static void replace_controls(char *text)
+{
+    for (; text && *text; text++)
+        if ((unsigned char)*text < 0x20 || *text == 0x7f)
+            *text = *text == '\n' ? ' ' : '?';
+}
+
+/* What comes from the proxy may hold what a terminal would obey. No deeper than cJSON's own limit. */
+static void make_printable(cJSON *item)
+{
+    for (; item; item = item->next) {
+        replace_controls(item->string);
+        replace_controls(item->valuestring);
+        make_printable(item->child);
+    }
+}
+
 cJSON *xf_cli_json_parse(struct xf_slice text)
 {
     struct xf_buf copy;
@@ -39,6 +56,7 @@ cJSON *xf_cli_json_parse(struct xf_slice text)
         at += append_token(text, at, &copy, &err);
     cJSON *json = err ? NULL : cJSON_ParseWithLength(xf_buf_view(&copy).ptr, xf_buf_len(&copy));
     xf_buf_fini(&copy);
+    make_printable(json);
     return json;
 }
 

@@ -20,17 +20,12 @@ double xf_cli_number(const cJSON *object, const char *key, double otherwise)
     return cJSON_IsNumber(item) ? item->valuedouble : otherwise;
 }
 
-/* What comes from the proxy may hold what a terminal would obey. */
-static void print_text(const char *text)
-{
-    for (; *text; text++)
-        putchar((unsigned char)*text < 0x20 || *text == 0x7f ? '?' : *text);
-}
-
 static void print_scalar(const cJSON *item)
 {
-    if (cJSON_IsString(item))
-        print_text(item->valuestring);
+    if (!item)
+        putchar('-');
+    else if (cJSON_IsString(item))
+        fputs(item->valuestring, stdout);
     else if (cJSON_IsBool(item))
         fputs(cJSON_IsTrue(item) ? "yes" : "no", stdout);
     else if (cJSON_IsNumber(item))
@@ -54,7 +49,7 @@ static void print_inline(const cJSON *item)
         fputs(separator, stdout);
         separator = ", ";
         if (child->string) {
-            print_text(child->string);
+            fputs(child->string, stdout);
             putchar(' ');
         }
         if (is_scalar(child))
@@ -66,12 +61,11 @@ static void print_inline(const cJSON *item)
 
 static void print_label(unsigned indent, const char *key)
 {
-    char label[64];
-    size_t i = 0;
-    for (; key[i] && i < sizeof label - 1; i++)
-        label[i] = (unsigned char)key[i] < 0x20 || key[i] == 0x7f ? '?' : (char)(key[i] == '_' ? ' ' : key[i]);
-    label[i] = 0;
-    printf("%*s%-*s ", (int)indent, "", (int)(NAME_WIDTH - (indent < NAME_WIDTH ? indent : NAME_WIDTH)), label);
+    int width = indent < NAME_WIDTH ? (int)(NAME_WIDTH - indent) : 0;
+    printf("%*s", (int)indent, "");
+    for (; *key; key++, width--)
+        putchar(*key == '_' ? ' ' : *key);
+    printf("%*s ", width > 0 ? width : 0, "");
 }
 
 static void print_list(unsigned indent, const cJSON *list)
@@ -101,7 +95,7 @@ static void print_backfill(const cJSON *backfill)
 {
     double copied = xf_cli_number(backfill, "copied", 0), total = xf_cli_number(backfill, "total", 0);
     double rate = xf_cli_number(backfill, "rate", 0), eta_s = xf_cli_number(backfill, "eta_s", -1);
-    print_text(xf_cli_text(backfill, "state", "-"));
+    fputs(xf_cli_text(backfill, "state", "-"), stdout);
     printf(", %.0f", copied);
     if (total > 0)
         printf(" of %.0f (%.0f%%)", total, copied >= total ? 100 : 100 * copied / total);
@@ -112,7 +106,7 @@ static void print_backfill(const cJSON *backfill)
         printf(", %.0f s left", eta_s);
     if (xf_cli_text(backfill, "error", NULL)) {
         fputs(", error: ", stdout);
-        print_text(xf_cli_text(backfill, "error", ""));
+        fputs(xf_cli_text(backfill, "error", ""), stdout);
     }
     putchar('\n');
 }
@@ -179,7 +173,7 @@ static void print_row(const cJSON *migration)
     if (cJSON_IsObject(dirty))
         print_inline(dirty);
     else
-        print_scalar(dirty ? dirty : NULL);
+        print_scalar(dirty);
     putchar('\n');
 }
 

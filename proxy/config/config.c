@@ -160,11 +160,11 @@ static void take_row(struct xf_config_loader *loader, const struct section *sect
         xf_config_say(loader, section->place, path, "found nothing, expected %s", xf_setting_expected(setting->type));
     else if (setting->type == XF_SETTING_SECTION)
         take_section(loader, setting, node, path, section);
-    else if (setting->type == XF_SETTING_NAMED)
+    else if (setting->type == XF_SETTING_NAMED && node)
         take_upstreams(loader, setting, node);
     else if (setting->type == XF_SETTING_LIST && node)
         take_migrations(loader, setting, node);
-    else if (setting->type != XF_SETTING_LIST)
+    else if (setting->type != XF_SETTING_LIST && setting->type != XF_SETTING_NAMED)
         take_leaf(loader, setting, node, path, section);
 }
 

@@ -76,7 +76,7 @@ static ssize_t read_file(const char *path, char *text, size_t room)
 static void take_file(struct xf_config_loader *loader, const struct xf_setting *setting,
                       const struct xf_config_value *value, char **secret)
 {
-    char text[SECRET_BYTES_MAX + 64];
+    char text[SECRET_BYTES_MAX + 64] = "";
     char *path = xf_config_resolve_path(loader, value->text);
     if (!path) {
         xf_config_out_of_memory(loader);
