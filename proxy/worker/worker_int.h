@@ -94,6 +94,16 @@ XF_MUST_CHECK enum xf_err xf_mover_status(struct xf_mover *mover, struct xf_buf 
  * thread. */
 XF_MUST_CHECK enum xf_err xf_mover_facts(struct xf_mover *mover, struct xf_facts **facts);
 
+/* Sets the backfill's state, with the reason if it is not a good one, logs it and tells the host. */
+void xf_mover_change_state(struct xf_mover *mover, enum xf_backfill_state state, const char *error);
+
+/* plan.c: throws the plan away, unless a copier has a range in hand; the lock is held. */
+bool xf_plan_clear(struct xf_mover *mover);
+/* Adds ranges while there is need and room. */
+void xf_plan_more(struct xf_mover *mover);
+/* Moves the cursor over finished ranges; a refused one fails the backfill. */
+void xf_plan_account(struct xf_mover *mover);
+
 /* copier.c */
 void *xf_copier_run(void *mover);
 bool xf_mover_add_wire(struct xf_mover *mover, struct xf_wire *wire);
