@@ -12,6 +12,7 @@
 #include "proxy/bridge.h"
 #include "proxy/control/control.h"
 #include "proxy/fanout/fanout.h"
+#include "proxy/shelf.h"
 
 #include <curl/curl.h>
 #include <errno.h>
@@ -28,6 +29,7 @@ enum {
     DRAIN_POLL_US = 10000,
     FDS_PER_CLIENT = 3,
     FDS_RESERVED = 128,
+    VALUE_BYTES_MAX = 16 * 1024 * 1024,
     CONNECTIONS_DEFAULT_MAX = 100000
 };
 
@@ -44,6 +46,7 @@ struct program {
     struct event *signals[2];
     struct event *drain_poll; /* while stopping: looks whether the data threads have finished */
     struct xf_bridge *bridge;
+    struct xf_shelf *shelf;
     struct xf_journal *journal;
     struct xf_control *control;
     struct xf_worker *worker;
@@ -87,29 +90,25 @@ struct value_args {
     size_t migration;
     size_t name_len;
     bool is_complete;
-    struct xf_buf *out;   /* load */
-    const char *name;     /* load */
-    char text[];          /* save, event: the name with its NUL, then the value */
+    char text[]; /* save, event: the name with its NUL, then the value with one */
 };
 
 static void post_value(struct program *program, xf_task_fn *fn, size_t migration, const char *name, struct xf_slice value)
 {
     size_t name_bytes = strlen(name) + 1, bytes = sizeof(struct value_args) + name_bytes + value.len + 1;
     struct value_args *args = calloc(1, bytes);
+    enum xf_err err = XF_ERR_NOMEM;
     if (args) {
         args->migration = migration;
         args->name_len = name_bytes - 1;
         memcpy(args->text, name, name_bytes);
         if (value.len)
             memcpy(args->text + name_bytes, value.ptr, value.len);
-        if (xf_bridge_post(program->bridge, fn, program, args, bytes) == XF_OK) {
-            free(args);
-            return;
-        }
+        err = xf_bridge_post(program->bridge, fn, program, args, bytes);
     }
     free(args);
-    if (!program->is_stopping)
-        xf_log(XF_LOG_ERROR, "serve", "name=%s: could not be handed to the control thread", name);
+    if (err)
+        xf_log(XF_LOG_ERROR, "serve", "name=%s err=%s: could not be handed to the control thread", name, xf_err_name(err));
 }
 
 static struct xf_slice value_of(const struct value_args *args)
@@ -117,7 +116,7 @@ static struct xf_slice value_of(const struct value_args *args)
     return xf_slice_of(args->text + args->name_len + 1);
 }
 
-static enum xf_err run_save(void *ctx, void *argument)
+static void run_save(void *ctx, void *argument)
 {
     struct program *program = ctx;
     const struct value_args *args = argument;
@@ -125,41 +124,52 @@ static enum xf_err run_save(void *ctx, void *argument)
     if (err)
         xf_log(XF_LOG_ERROR, "serve", "migration=%s name=%s err=%s: not saved",
                program->config->migrations[args->migration].name, args->text, xf_err_name(err));
-    return err;
 }
 
 static void host_save(void *ctx, size_t migration, const char *name, struct xf_slice value)
 {
-    post_value(ctx, run_save, migration, name, value);
-}
-
-static enum xf_err run_load(void *ctx, void *argument)
-{
     struct program *program = ctx;
-    struct value_args *args = argument;
-    return xf_control_load(program->control, args->migration, args->name, args->out);
+    if (xf_shelf_put(program->shelf, migration, name, value) != XF_OK)
+        xf_log(XF_LOG_ERROR, "serve", "name=%s: no memory to keep it", name);
+    post_value(program, run_save, migration, name, value);
 }
 
 static enum xf_err host_load(void *ctx, size_t migration, const char *name, struct xf_buf *out)
 {
     struct program *program = ctx;
-    struct value_args args = {.migration = migration, .name = name, .out = out};
-    return xf_bridge_call(program->bridge, run_load, program, &args);
+    return xf_shelf_get(program->shelf, migration, name, out);
 }
 
-static enum xf_err run_set_complete(void *ctx, void *argument)
+/* What an earlier process has saved, for the worker to find at its start. */
+static enum xf_err fill_shelf(struct program *program)
+{
+    static const char *const names[] = {"prepare", "backfill", "reconcile", "validation"};
+    struct xf_buf value;
+    enum xf_err err = XF_OK;
+    xf_buf_init(&value, VALUE_BYTES_MAX);
+    for (size_t i = 0; !err && i < program->config->migration_count; i++) {
+        for (size_t j = 0; !err && j < sizeof names / sizeof *names; j++) {
+            xf_buf_clear(&value);
+            if (xf_control_load(program->control, i, names[j], &value) == XF_OK)
+                err = xf_shelf_put(program->shelf, i, names[j], xf_buf_view(&value));
+        }
+    }
+    xf_buf_fini(&value);
+    return err;
+}
+
+static void run_set_complete(void *ctx, void *argument)
 {
     struct program *program = ctx;
     const struct value_args *args = argument;
     xf_control_set_complete(program->control, args->migration, args->is_complete);
-    return XF_OK;
 }
 
 static void host_set_complete(void *ctx, size_t migration, bool is_complete)
 {
     struct program *program = ctx;
     struct value_args args = {.migration = migration, .is_complete = is_complete};
-    if (xf_bridge_post(program->bridge, run_set_complete, program, &args, sizeof args) != XF_OK && !program->is_stopping)
+    if (xf_bridge_post(program->bridge, run_set_complete, program, &args, sizeof args) != XF_OK)
         xf_log(XF_LOG_ERROR, "serve", "migration=%s: the end of the backfill could not be recorded",
                program->config->migrations[migration].name);
 }
@@ -174,13 +184,12 @@ static void host_phase(void *ctx, size_t migration, bool *dual_write, enum xf_si
                   xf_server_oldest_generation(program->server) >= atomic_load(&now->since_generation);
 }
 
-static enum xf_err run_event(void *ctx, void *argument)
+static void run_event(void *ctx, void *argument)
 {
     struct program *program = ctx;
     const struct value_args *args = argument;
     if (program->admin)
         xf_admin_event(program->admin, args->migration, args->text, value_of(args));
-    return XF_OK;
 }
 
 static void host_event(void *ctx, size_t migration, const char *name, struct xf_slice detail_json)
@@ -273,8 +282,11 @@ static enum xf_err start_parts(struct program *program)
         err = xf_bridge_new(program->base, &program->bridge);
     if (!err)
         err = xf_control_new(config, program->base, on_publish, program, &program->control);
+    if (!err)
+        err = fill_shelf(program);
     if (err)
         return err;
+    xf_journal_set_hold_ms(program->journal, config->timeouts.answer_ms + config->timeouts.body_ms);
     program->fanout = (struct xf_fanout_context){config, program->journal, on_aliases_changed, program};
     struct xf_server_owner owner = xf_fanout_owner(&program->fanout);
     struct xf_snapshot *snapshot = program->first_snapshot;
@@ -292,7 +304,8 @@ static enum xf_err start(struct program *program)
 {
     program->phases = calloc(program->config->migration_count + 1, sizeof *program->phases);
     program->base = event_base_new();
-    if (!program->phases || !program->base)
+    program->shelf = xf_shelf_new();
+    if (!program->phases || !program->base || !program->shelf)
         return XF_ERR_NOMEM;
     enum xf_err err = fit_connections(program->config);
     if (!err)
@@ -304,15 +317,16 @@ static enum xf_err start(struct program *program)
 static void stop(struct program *program)
 {
     program->is_stopping = true;
-    if (program->bridge)
-        xf_bridge_close(program->bridge);
     xf_worker_free(program->worker);
+    if (program->control)
+        xf_bridge_run(program->bridge); /* the last cursor */
     if (program->server)
         xf_server_stop(program->server);
     xf_admin_free(program->admin);
     xf_control_free(program->control);
     xf_bridge_free(program->bridge);
     xf_journal_free(program->journal);
+    xf_shelf_free(program->shelf);
     xf_snapshot_unref(program->first_snapshot);
     if (program->drain_poll)
         event_free(program->drain_poll);
