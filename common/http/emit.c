@@ -59,7 +59,7 @@ static bool is_written_plainly(const struct xf_http_field *field, const char *ba
 /* Writes the fields that are neither hop-by-hop nor in the set `dropped`. */
 static char *put_fields(char *out, const struct xf_http_head *head, const char *base, unsigned dropped)
 {
-    struct xf_slice run = XF_SLICE_NONE;
+    struct xf_slice run = xf_slice(base, 0); /* not yet written */
     for (unsigned i = 0; i < head->field_count; i++) {
         const struct xf_http_field *field = &head->fields[i];
         if (field->is_hop || (dropped & BIT(field->id)))
@@ -67,7 +67,7 @@ static char *put_fields(char *out, const struct xf_http_head *head, const char *
         const char *start = base + field->name_off;
         if (!is_written_plainly(field, base)) {
             out = put(out, run);
-            run = XF_SLICE_NONE;
+            run.len = 0;
             out = put_field(out, xf_http_field_name(base, field), xf_http_field_value(base, field));
             continue;
         }
