@@ -30,6 +30,7 @@ redis: {{url: redis://127.0.0.1:{redis}/0}}
 state_dir: {state}
 upstreams:
   main: {{url: {qdrant}{key}}}
+worker: {{batch_points: 100, points_per_s_max: 400}}  # slow enough to be watched
 migrations:
   - name: {name}
     legacy: {{upstream: main, collection: {legacy}}}
@@ -134,7 +135,7 @@ class Walk:
         self.say("the application writes and searches from here on, through the proxy, by the old name")
         time.sleep(1)
         print("\n-- prepare: the new collection, made like the legacy one", flush=True)
-        self.cli("prepare", MIGRATION)
+        self.cli("prepare", MIGRATION, "--wait")
         wait_until("the new collection", lambda: self.direct.collection_exists(NEW))
         print("\n-- dual write: every write goes to both, the legacy answer counts", flush=True)
         self.set_flag("ENABLE_DUAL_WRITE", "1")

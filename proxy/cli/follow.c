@@ -34,15 +34,17 @@ static void show_progress(const cJSON *backfill, bool is_terminal)
     double share = total > 0 && copied < total ? copied / total : copied > 0 || total > 0;
     double eta_s = xf_cli_number(backfill, "eta_s", -1);
     int filled = (int)(share * BAR_CHARS);
-    char left[32] = "";
-    if (eta_s >= 0)
-        snprintf(left, sizeof left, ", %.0f s left", eta_s);
+    char pace[64] = "";
+    if (is_under_way(backfill) && eta_s >= 0)
+        snprintf(pace, sizeof pace, ", %.0f/s, %.0f s left", xf_cli_number(backfill, "rate", 0), eta_s);
+    else if (is_under_way(backfill))
+        snprintf(pace, sizeof pace, ", %.0f/s", xf_cli_number(backfill, "rate", 0));
     if (is_terminal) {
         printf("\r[%.*s%*s] ", filled, "##############################", BAR_CHARS - filled, "");
         printf("%3.0f%% ", share * 100);
     }
-    printf("%s: %.0f of %.0f points, %.0f/s%s%s", xf_cli_text(backfill, "state", "-"), copied, total,
-           xf_cli_number(backfill, "rate", 0), left, is_terminal ? "\033[K" : "\n");
+    printf("%s: %.0f of %.0f points%s%s", xf_cli_text(backfill, "state", "-"), copied, total, pace,
+           is_terminal ? "\033[K" : "\n");
     fflush(stdout);
 }
 

@@ -5,6 +5,7 @@
 #include "proxy/cli/cli_int.h"
 
 #include <stdio.h>
+#include <time.h>
 
 enum { NAME_WIDTH = 16, ITEMS_SHOWN = 20, INDENT = 2 };
 
@@ -32,6 +33,19 @@ static void print_scalar(const cJSON *item)
         printf("%.15g", item->valuedouble);
     else
         putchar('-');
+}
+
+/* Times are milliseconds since 1970 in the API; people read dates. */
+static bool print_time(const cJSON *item)
+{
+    char text[32];
+    struct tm parts;
+    time_t seconds = cJSON_IsNumber(item) ? (time_t)(item->valuedouble / 1000) : 0;
+    if (seconds <= 0 || !item->string || strcmp(item->string, "at") != 0 || !gmtime_r(&seconds, &parts))
+        return false;
+    strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S UTC", &parts);
+    fputs(text, stdout);
+    return true;
 }
 
 static bool is_scalar(const cJSON *item)
@@ -121,7 +135,8 @@ static void print_members(unsigned indent, const cJSON *object)
         if (cJSON_IsArray(item)) {
             print_list(indent, item);
         } else if (is_scalar(item)) {
-            print_scalar(item);
+            if (!print_time(item))
+                print_scalar(item);
             putchar('\n');
         } else if (item->string && strcmp(item->string, "backfill") == 0) {
             print_backfill(item);
