@@ -1,0 +1,295 @@
+/* What the admin port does when asked by the right people: status, verbs, flags, metrics, page.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "tests/unit/admin/fixture.h"
+
+#include "proxy/stats/stats.h"
+
+#include <cjson/cJSON.h>
+#include <stdio.h>
+#include <unistd.h>
+
+static char answer[ANSWER_MAX];
+#define BASE "/api/v1/migrations/books%20%221%22"
+
+static int post(struct fixture *fixture, const char *verb, const char *body)
+{
+    char path[128];
+    (void)snprintf(path, sizeof path, "%s/%s", BASE, verb);
+    return ask(fixture, "POST", path, JSON, body, answer);
+}
+
+static bool answer_has(const char *text)
+{
+    return strstr(body_of(answer), text) != NULL;
+}
+
+static void assert_has(const char *text)
+{
+    if (!answer_has(text))
+        fail_msg("no %s in %s", text, answer);
+}
+
+static void verbs_reach_the_worker(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *verb, *body;
+        enum xf_command command;
+        struct xf_command_options options;
+    } rows[] = {
+        {"prepare", "{\"adopt\":true}", XF_COMMAND_PREPARE, {.adopt = true}},
+        {"backfill", "{}", XF_COMMAND_BACKFILL, {0}},
+        {"backfill", "{\"adopt\":true,\"dry_run\":false}", XF_COMMAND_BACKFILL, {.adopt = true}},
+        {"pause", "{}", XF_COMMAND_PAUSE, {0}},
+        {"resume", "{}", XF_COMMAND_RESUME, {0}},
+        {"cancel", "{}", XF_COMMAND_CANCEL, {0}},
+        {"validate", "{\"full\":true}", XF_COMMAND_VALIDATE, {.full = true}},
+        {"reconcile", "{}", XF_COMMAND_RECONCILE, {0}},
+    };
+    struct fixture fixture;
+    fixture_init(&fixture, NULL);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        assert_int_equal(post(&fixture, rows[i].verb, rows[i].body), 202);
+        assert_int_equal(fixture.worker.command, rows[i].command);
+        assert_int_equal(fixture.worker.options.adopt, rows[i].options.adopt);
+        assert_int_equal(fixture.worker.options.full, rows[i].options.full);
+        assert_false(fixture.worker.options.dry_run);
+        assert_has("\"look_at\":\"" BASE "\"");
+    }
+    fixture_fini(&fixture);
+}
+
+static void a_dry_run_shows_and_a_refusal_explains(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    fixture_init(&fixture, NULL);
+    fixture.worker.why = "{\"legacy\":18446744073709551615}";
+    assert_int_equal(post(&fixture, "backfill", "{\"dry_run\":true}"), 200);
+    assert_string_equal(body_of(answer), fixture.worker.why);
+    fixture.worker.result = XF_ERR_STATE;
+    fixture.worker.why = "turn \"dual writes\" on first";
+    assert_int_equal(post(&fixture, "backfill", "{}"), 409);
+    assert_has("{\"status\":{\"error\":\"turn \\\"dual writes\\\" on first\"}");
+    fixture.worker.why = NULL;
+    fixture.worker.result = XF_ERR_NOMEM;
+    assert_int_equal(post(&fixture, "pause", "{}"), 503);
+    fixture_fini(&fixture);
+}
+
+static void the_status_says_it_all(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    fixture_init(&fixture, NULL);
+    fixture.control = (struct xf_control){.phase = XF_PHASE_CANARY,
+                                          .flags = {true, 25, "migration", "global", "ENABLE_NEW_READS=maybe: no value"}};
+    fixture.worker.status = "{\"backfill\":{\"state\":\"running\",\"cursor\":18446744073709551615},\"validation\":null}";
+    struct xf_point_id id = {.lo = 7};
+    xf_journal_mark_dirty(fixture.journal, 0, &(struct xf_journal_scope){.ids = &id, .id_count = 1});
+    struct xf_stats *stats;
+    assert_int_equal(xf_stats_new(1, &stats), XF_OK);
+    xf_mstat_add(stats, 0, XF_MSTAT_SETTINGS, 3);
+    assert_int_equal(ask(&fixture, "GET", BASE, HOST, NULL, answer), 200);
+    cJSON *json = cJSON_Parse(body_of(answer));
+    assert_non_null(json);
+    cJSON_Delete(json);
+    static const char *const parts[] = {
+        "\"name\":\"books \\\"1\\\"\"", "\"legacy\":{\"upstream\":\"main\",\"collection\":\"old_books\"}",
+        "\"phase\":\"canary\"", "\"authority\":\"legacy\"", "\"dual_write\":true,\"new_reads\":25",
+        "\"dual_write_from\":\"migration\"", "\"dirty\":{\"count\":1,\"unknown\":false", "\"in_flight\":0",
+        "\"cursor\":18446744073709551615", "\"settings_on_authority_only\":3", "changed on the authority only: 3 times",
+        "Redis has been away for 17 s", "ENABLE_NEW_READS=maybe", "the backfill has not been through",
+        "no validation has passed"};
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
+        assert_has(parts[i]);
+    xf_journal_mark_dirty(fixture.journal, 0, &(struct xf_journal_scope){.is_all = true});
+    assert_int_equal(ask(&fixture, "GET", "/api/v1/migrations", HOST, NULL, answer), 200);
+    assert_has("{\"migrations\":[{");
+    assert_has("\"dirty\":{\"count\":null,\"unknown\":true");
+    assert_has("a reconcile is needed");
+    assert_int_equal(ask(&fixture, "GET", "/api/v1/collections", HOST, NULL, answer), 200);
+    assert_has("{\"collection\":\"old_books\",\"upstream\":\"main\",\"migration\":\"books \\\"1\\\"\",\"side\":\"legacy\","
+               "\"is_authority\":true}");
+    fixture_fini(&fixture);
+}
+
+/* Sends a request whose answer waits for Redis. */
+static int begin_flags(struct fixture *fixture, const char *method, const char *path, const char *body)
+{
+    char request[512];
+    int fd = client_connect(fixture);
+    (void)snprintf(request, sizeof request, "%s %s HTTP/1.1\r\n" JSON "Content-Length: %zu\r\n\r\n%s", method, path,
+                   strlen(body), body);
+    client_send(fd, request);
+    while (!fixture->control.done)
+        turn(fixture);
+    return fd;
+}
+
+static void flags_are_answered_when_in_force(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *body, *dual_write, *new_reads;
+    } rows[] = {
+        {"{\"dual_write\":true}", "1", "-"},
+        {"{\"dual_write\":false,\"new_reads\":\"25%\"}", "0", "25%"},
+        {"{\"new_reads\":\"off\"}", "-", "off"},
+    };
+    struct fixture fixture;
+    fixture_init(&fixture, NULL);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        int fd = begin_flags(&fixture, "PUT", BASE "/flags", rows[i].body);
+        assert_string_equal(fixture.control.dual_write, rows[i].dual_write);
+        assert_string_equal(fixture.control.new_reads, rows[i].new_reads);
+        fixture_flags_done(&fixture, i == 2 ? XF_ERR_IO : XF_OK);
+        client_read_until(&fixture, fd, answer, ANSWER_MAX, "}");
+        assert_int_equal(strncmp(answer, i == 2 ? "HTTP/1.1 503" : "HTTP/1.1 200", 12), 0);
+        (void)close(fd);
+    }
+    fixture_fini(&fixture);
+}
+
+static void flags_that_cannot_be(void **state)
+{
+    (void)state;
+    static const struct {
+        enum xf_err err;
+        int status;
+    } rows[] = {{XF_ERR_INVALID, 400}, {XF_ERR_STATE, 409}, {XF_ERR_IO, 503}, {XF_ERR_NOMEM, 503}};
+    struct fixture fixture;
+    fixture_init(&fixture, NULL);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        fixture.control.set_result = rows[i].err;
+        assert_int_equal(ask(&fixture, "PUT", BASE "/flags", JSON, "{\"dual_write\":\"x\"}", answer), rows[i].status);
+    }
+    fixture_fini(&fixture);
+}
+
+static void a_client_may_leave_before_its_flags_are_set(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    fixture_init(&fixture, NULL);
+    (void)close(begin_flags(&fixture, "PUT", BASE "/flags", "{\"dual_write\":true}"));
+    for (int i = 0; i < 20; i++)
+        turn(&fixture);
+    fixture_flags_done(&fixture, XF_OK);
+    assert_int_equal(ask(&fixture, "GET", "/healthz", HOST, NULL, answer), 200);
+    /* The port may go before the answer of Redis comes, too. */
+    int fd = begin_flags(&fixture, "PUT", BASE "/flags", "{\"dual_write\":true}");
+    xf_admin_free(fixture.admin);
+    fixture.admin = NULL;
+    fixture_flags_done(&fixture, XF_OK);
+    (void)close(fd);
+    fixture_fini(&fixture);
+}
+
+static void verbs_that_are_flags(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *verb, *body, *dual_write, *new_reads;
+    } rows[] = {
+        {"switch", "{}", "-", "1"},
+        {"switch", "{\"percent\":25}", "-", "25%"},
+        {"switch", "{\"percent\":100}", "-", "1"},
+        {"rollback", "{}", "-", "0"},
+    };
+    struct fixture fixture;
+    fixture_init(&fixture, NULL);
+    fixture.control.flags.dual_write = true;
+    fixture.control.is_complete = true;
+    fixture.control.phase = XF_PHASE_DUAL_WRITE;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char path[128];
+        (void)snprintf(path, sizeof path, "%s/%s", BASE, rows[i].verb);
+        int fd = begin_flags(&fixture, "POST", path, rows[i].body);
+        assert_string_equal(fixture.control.dual_write, rows[i].dual_write);
+        assert_string_equal(fixture.control.new_reads, rows[i].new_reads);
+        fixture_flags_done(&fixture, XF_OK);
+        client_read_until(&fixture, fd, answer, ANSWER_MAX, "}");
+        (void)close(fd);
+    }
+    static const char *const bad[] = {"{\"percent\":0}", "{\"percent\":101}", "{\"percent\":2.5}", "{\"percent\":\"5\"}"};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        assert_int_equal(post(&fixture, "switch", bad[i]), 400);
+    assert_int_equal(post(&fixture, "finish", "{}"), 409);
+    fixture.control.flags.new_reads_percent = 100;
+    int fd = begin_flags(&fixture, "POST", BASE "/finish", "{}");
+    assert_string_equal(fixture.control.dual_write, "0");
+    fixture_flags_done(&fixture, XF_OK);
+    client_read_until(&fixture, fd, answer, ANSWER_MAX, "}");
+    (void)close(fd);
+    fixture_fini(&fixture);
+}
+
+static void the_switch_is_guarded(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    fixture_init(&fixture, NULL);
+    assert_int_equal(post(&fixture, "switch", "{}"), 409);
+    assert_has("dual writes are off");
+    fixture.control.flags.dual_write = true;
+    assert_int_equal(post(&fixture, "switch", "{\"percent\":5}"), 409);
+    assert_has("the backfill has not been through");
+    fixture.control.is_complete = true;
+    xf_journal_mark_dirty(fixture.journal, 0, &(struct xf_journal_scope){.is_all = true});
+    assert_int_equal(post(&fixture, "switch", "{}"), 409);
+    assert_has("a reconcile is needed");
+    int fd = begin_flags(&fixture, "POST", BASE "/switch", "{\"force\":true}");
+    fixture_flags_done(&fixture, XF_OK);
+    (void)close(fd);
+    fixture.migration.guard = XF_GUARD_WARN;
+    fd = begin_flags(&fixture, "POST", BASE "/switch", "{}");
+    fixture_flags_done(&fixture, XF_OK);
+    (void)close(fd);
+    fixture.control.phase = XF_PHASE_NEW_ONLY;
+    assert_int_equal(post(&fixture, "rollback", "{}"), 409);
+    assert_has("would lose those made since");
+    fixture_fini(&fixture);
+}
+
+static void the_small_routes(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    fixture_init(&fixture, NULL);
+    assert_int_equal(ask(&fixture, "GET", "/readyz", HOST, NULL, answer), 200);
+    fixture.is_ready = false;
+    assert_int_equal(ask(&fixture, "GET", "/readyz", HOST, NULL, answer), 503);
+    assert_int_equal(ask(&fixture, "GET", "/healthz", HOST, NULL, answer), 200);
+    assert_int_equal(ask(&fixture, "HEAD", "/healthz", HOST, NULL, answer), 200);
+    assert_string_equal(body_of(answer), "");
+    assert_int_equal(ask(&fixture, "GET", "/", HOST, NULL, answer), 200);
+    assert_non_null(strstr(answer, "Content-Security-Policy: default-src 'none'"));
+    assert_has("<title>Crossfade</title>");
+    assert_has("</script>\n");
+    assert_int_equal(ask(&fixture, "GET", "/metrics", HOST, NULL, answer), 200);
+    assert_non_null(strstr(answer, "text/plain; version=0.0.4"));
+    assert_has("crossfade_build_info{version=");
+    assert_has("\ncrossfade_requests_total 0\n");
+    assert_has("\ncrossfade_redis_up 1\n");
+    assert_has("# TYPE crossfade_dirty_points gauge\n");
+    assert_has("\ncrossfade_dirty_unknown{migration=");
+    fixture_fini(&fixture);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(verbs_reach_the_worker),
+        cmocka_unit_test(a_dry_run_shows_and_a_refusal_explains),
+        cmocka_unit_test(the_status_says_it_all),
+        cmocka_unit_test(flags_are_answered_when_in_force),
+        cmocka_unit_test(flags_that_cannot_be),
+        cmocka_unit_test(a_client_may_leave_before_its_flags_are_set),
+        cmocka_unit_test(verbs_that_are_flags),
+        cmocka_unit_test(the_switch_is_guarded),
+        cmocka_unit_test(the_small_routes),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
