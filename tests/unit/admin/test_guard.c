@@ -95,6 +95,20 @@ static void foreign_pages_are_refused(void **state)
     CHECK(rows, NULL);
 }
 
+/* Every address is listened on: by which names is not known, and the token decides. */
+static void any_host_where_all_addresses_are_listened_on(void **state)
+{
+    (void)state;
+    static char any[] = "0.0.0.0";
+    struct fixture fixture;
+    fixture_init(&fixture, "s3cret");
+    fixture.config.admin.listen.host = any;
+    const char *fields = "Host: crossfade.internal:7334\r\nAuthorization: Bearer s3cret\r\n";
+    assert_int_equal(ask(&fixture, "GET", LIST, fields, NULL, answer), 200);
+    assert_int_equal(ask(&fixture, "GET", LIST, "Host: crossfade.internal\r\n", NULL, answer), 401);
+    fixture_fini(&fixture);
+}
+
 static void bodies_are_checked(void **state)
 {
     (void)state;
@@ -167,6 +181,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_token_is_asked_for),
         cmocka_unit_test(foreign_pages_are_refused),
+        cmocka_unit_test(any_host_where_all_addresses_are_listened_on),
         cmocka_unit_test(bodies_are_checked),
         cmocka_unit_test(paths_and_methods),
         cmocka_unit_test(a_method_that_is_not_right_is_told_which_is),
