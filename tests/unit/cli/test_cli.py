@@ -151,8 +151,8 @@ class CliTest(unittest.TestCase):
         result = self.run_cli("backfill", "m", "--follow", script=run)
         self.assertEqual(result.returncode, 0, result.stderr)
         self.assertEqual(result.stdout.splitlines(),
-                         [f"{s}: {c} of 10 points, 5/s" for s, c in
-                          [("starting", 0), ("running", 5), ("repairing", 10), ("done", 10)]])
+                         ["starting: 0 of 10 points, 5/s", "running: 5 of 10 points, 5/s",
+                          "repairing: 10 of 10 points, 5/s", "done: 10 of 10 points"])
         run[2] = status(backfill={"state": "failed", "copied": 5, "total": 10, "error": "disk full"})
         result = self.run_cli("backfill", "m", "--follow", script=run)
         self.assertEqual(result.returncode, 1)
