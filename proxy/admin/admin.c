@@ -1,5 +1,6 @@
-/* The admin port's life: evhttp on the control thread's base, and what happens to a request before its handler. evhttp is lenient
- * and keeps whole bodies in memory, which is right for small documents from operators and wrong for anything else.
+/* The admin port's life: evhttp on the control thread's base, and what happens to a request before its handler. evhttp
+ * is lenient and keeps whole bodies in memory, which is right for small documents from operators and wrong for anything
+ * else.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "proxy/admin/admin_int.h"

@@ -1,5 +1,6 @@
-/* The admin port's insides. A request goes: guard.c (may this caller ask at all), routes.c (which handler), body.c (the JSON
- * options), a handler (status.c, verbs.c, flags.c, listing.c, metrics.c, events.c), reply.c. All on the control thread.
+/* The admin port's insides. A request goes: guard.c (may this caller ask at all), routes.c (which handler), body.c (the
+ * JSON options), a handler (status.c, verbs.c, flags.c, listing.c, metrics.c, events.c), reply.c. All on the control
+ * thread.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef XF_PROXY_ADMIN_ADMIN_INT_H
@@ -39,11 +40,11 @@ struct xf_admin {
 struct xf_admin_request {
     struct xf_admin *admin;
     struct evhttp_request *http;
-    bool is_write;                               /* POST or PUT */
-    char *segments[XF_ADMIN_SEGMENTS_MAX];       /* of the path, decoded; owned */
+    bool is_write;                         /* POST or PUT */
+    char *segments[XF_ADMIN_SEGMENTS_MAX]; /* of the path, decoded; owned */
     size_t segment_count;
-    size_t migration;                            /* with {m} or {c} in the route */
-    struct cJSON *body;                          /* with POST and PUT: an object */
+    size_t migration;   /* with {m} or {c} in the route */
+    struct cJSON *body; /* with POST and PUT: an object */
 };
 
 /* guard.c: false after having answered. */
@@ -76,7 +77,8 @@ void xf_admin_accepted(const struct xf_admin_request *request, const char *verb)
 
 /* status.c */
 void xf_admin_print_status(const struct xf_admin *admin, size_t migration, struct xf_json_out *json);
-/* Why reads should not move to the new collection now: the first of the reasons that only `force` overrides, or NULL. */
+/* Why reads should not move to the new collection now: the first of the reasons that only `force` overrides, or NULL.
+ */
 const char *xf_admin_switch_obstacle(const struct xf_admin *admin, size_t migration);
 
 /* flags.c: sets flags and answers when they are in force. NULL leaves a flag alone. */
@@ -90,7 +92,8 @@ void xf_admin_events_stop(struct xf_admin *admin); /* before evhttp is freed */
 typedef void xf_admin_handler_fn(struct xf_admin_request *request);
 xf_admin_handler_fn xf_admin_on_page, xf_admin_on_healthz, xf_admin_on_readyz, xf_admin_on_metrics;
 xf_admin_handler_fn xf_admin_on_migrations, xf_admin_on_migration, xf_admin_on_events, xf_admin_on_flags;
-xf_admin_handler_fn xf_admin_on_prepare, xf_admin_on_backfill, xf_admin_on_pause, xf_admin_on_resume, xf_admin_on_cancel;
+xf_admin_handler_fn xf_admin_on_prepare, xf_admin_on_backfill, xf_admin_on_pause, xf_admin_on_resume,
+    xf_admin_on_cancel;
 xf_admin_handler_fn xf_admin_on_validate, xf_admin_on_reconcile, xf_admin_on_switch, xf_admin_on_rollback;
 xf_admin_handler_fn xf_admin_on_finish, xf_admin_on_cleanup, xf_admin_on_collections, xf_admin_on_schema;
 

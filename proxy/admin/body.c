@@ -1,4 +1,5 @@
-/* The options of a request: one small JSON object, or nothing. An option nobody knows is an error, not a wish to be ignored.
+/* The options of a request: one small JSON object, or nothing. An option nobody knows is an error, not a wish to be
+ * ignored.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "proxy/admin/admin_int.h"

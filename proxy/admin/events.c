@@ -1,5 +1,5 @@
-/* Server-sent events: a migration's status first, then what happens to it. A follower that does not read is let go, and a
- * comment every few seconds finds out which ones have gone away.
+/* Server-sent events: a migration's status first, then what happens to it. A follower that does not read is let go, and
+ * a comment every few seconds finds out which ones have gone away.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "proxy/admin/admin_int.h"

@@ -60,8 +60,9 @@ static void refuse(struct evhttp_request *http, enum xf_err err)
         xf_admin_error(http, 400, "not a value of this flag: on or off; for new_reads also a share such as 25%");
         return;
     case XF_ERR_STATE:
-        xf_admin_error(http, 409,
-                       "these two flags do not go together: a share of reads from the new collection needs dual writes");
+        xf_admin_error(
+            http, 409,
+            "these two flags do not go together: a share of reads from the new collection needs dual writes");
         return;
     case XF_ERR_IO:
         xf_admin_error(http, 503, "Redis is away: the flags cannot be changed until it is back");
@@ -85,8 +86,7 @@ void xf_admin_set_flags(const struct xf_admin_request *request, const char *dual
     xf_log(XF_LOG_INFO, "admin", "migration=%s dual_write=%s new_reads=%s: flags asked for", setting->name,
            dual_write ? dual_write : "-", new_reads ? new_reads : "-");
     evhttp_connection_set_closecb(setting->connection, on_close, setting);
-    enum xf_err err =
-        xf_control_set_flags(parts->control, request->migration, dual_write, new_reads, on_done, setting);
+    enum xf_err err = xf_control_set_flags(parts->control, request->migration, dual_write, new_reads, on_done, setting);
     if (!err)
         return;
     evhttp_connection_set_closecb(setting->connection, NULL, NULL);

@@ -1,6 +1,6 @@
-/* Who may ask. The admin port starts and stops migrations, so a page in an operator's browser must not be able to: its requests
- * carry another Origin, or Sec-Fetch-Site says so, or (when a name was made to point at this machine) a foreign Host.
- * A token keeps out everybody else; without one only loopback is listened on.
+/* Who may ask. The admin port starts and stops migrations, so a page in an operator's browser must not be able to: its
+ * requests carry another Origin, or Sec-Fetch-Site says so, or (when a name was made to point at this machine) a
+ * foreign Host. A token keeps out everybody else; without one only loopback is listened on.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "proxy/admin/admin_int.h"
@@ -104,7 +104,8 @@ static void refuse_without_token(const struct xf_admin_request *request)
 bool xf_admin_guard(const struct xf_admin_request *request, bool is_open)
 {
     if (!is_host_allowed(request)) {
-        xf_admin_error(request->http, 403, "the Host field names neither this machine nor the admin listener's address");
+        xf_admin_error(request->http, 403,
+                       "the Host field names neither this machine nor the admin listener's address");
         return false;
     }
     if (!is_same_origin(request) || !is_site_allowed(request)) {

@@ -14,8 +14,8 @@ struct xf_json_out {
 };
 
 /* `key` is NULL inside an array and at the top. Keys are static text and need no escaping. */
-void xf_json_open(struct xf_json_out *json, const char *key, char bracket); /* '{' or '[' */
-void xf_json_close(struct xf_json_out *json, char bracket);                 /* '}' or ']' */
+void xf_json_open(struct xf_json_out *json, const char *key, char bracket);     /* '{' or '[' */
+void xf_json_close(struct xf_json_out *json, char bracket);                     /* '}' or ']' */
 void xf_json_text(struct xf_json_out *json, const char *key, const char *text); /* NULL: null */
 void xf_json_u64(struct xf_json_out *json, const char *key, uint64_t value);
 void xf_json_bool(struct xf_json_out *json, const char *key, bool value);

@@ -55,7 +55,8 @@ void xf_admin_on_migration(struct xf_admin_request *request)
     xf_buf_fini(&out);
 }
 
-static void print_collection(const struct xf_admin *admin, size_t migration, enum xf_side side, struct xf_json_out *json)
+static void print_collection(const struct xf_admin *admin, size_t migration, enum xf_side side,
+                             struct xf_json_out *json)
 {
     const struct xf_config *config = admin->parts.config;
     const struct xf_migration_conf *conf = &config->migrations[migration];
@@ -88,7 +89,8 @@ void xf_admin_on_collections(struct xf_admin_request *request)
 
 void xf_admin_on_schema(struct xf_admin_request *request)
 {
-    xf_admin_error(request->http, 501,
-                   "declared schemas, their history and their health are not in this version; `prepare` creates the new "
-                   "collection like the legacy one, and `validate` compares the two");
+    xf_admin_error(
+        request->http, 501,
+        "declared schemas, their history and their health are not in this version; `prepare` creates the new "
+        "collection like the legacy one, and `validate` compares the two");
 }

@@ -40,8 +40,9 @@ static enum xf_err print_journal(const struct xf_admin *admin, struct xf_buf *ou
         for (size_t i = 0; i < config->migration_count && !err; i++) {
             struct xf_journal_state state;
             xf_journal_state(admin->parts.journal, i, &state);
-            err = xf_buf_printf(out, "crossfade_%s{migration=\"%s\"} %llu\n", rows[row].name, /* names need no escapes */
-                                config->migrations[i].name, (unsigned long long)value_of(&state, row));
+            err =
+                xf_buf_printf(out, "crossfade_%s{migration=\"%s\"} %llu\n", rows[row].name, /* names need no escapes */
+                              config->migrations[i].name, (unsigned long long)value_of(&state, row));
         }
     }
     return err;

@@ -1,4 +1,5 @@
-/* A migration's status: what operators want, what is in force, how far the two sides are apart, and what stands in the way.
+/* A migration's status: what operators want, what is in force, how far the two sides are apart, and what stands in the
+ * way.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "proxy/admin/admin_int.h"
@@ -110,8 +111,10 @@ static void print_warnings(const struct facts *facts, struct xf_json_out *json)
     char text[160];
     xf_json_open(json, "warnings", '[');
     if (facts->settings) {
-        (void)snprintf(text, sizeof text, "settings were changed on the authority only: %llu times; change them on the "
-                                          "other side too", (unsigned long long)facts->settings);
+        (void)snprintf(text, sizeof text,
+                       "settings were changed on the authority only: %llu times; change them on the "
+                       "other side too",
+                       (unsigned long long)facts->settings);
         xf_json_text(json, NULL, text);
     }
     if (!facts->redis_is_up) {

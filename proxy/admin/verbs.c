@@ -1,5 +1,5 @@
-/* The verbs: POST /api/v1/migrations/{m}/<verb>. Long work is handed to the worker and answered at once; switch, rollback and
- * finish are the flags of the same meaning, with a look at what they would lose.
+/* The verbs: POST /api/v1/migrations/{m}/<verb>. Long work is handed to the worker and answered at once; switch,
+ * rollback and finish are the flags of the same meaning, with a look at what they would lose.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "proxy/admin/admin_int.h"
@@ -131,8 +131,7 @@ void xf_admin_on_switch(struct xf_admin_request *request)
         return;
     struct xf_flag_state flags;
     xf_control_flags(admin->parts.control, request->migration, &flags);
-    const char *obstacle =
-        flags.new_reads_percent == 100 ? NULL : xf_admin_switch_obstacle(admin, request->migration);
+    const char *obstacle = flags.new_reads_percent == 100 ? NULL : xf_admin_switch_obstacle(admin, request->migration);
     char text[8];
     (void)snprintf(text, sizeof text, "%u%%", percent);
     if (passes(request, "switch", obstacle, is_forced))
@@ -173,7 +172,8 @@ void xf_admin_on_finish(struct xf_admin_request *request)
 
 void xf_admin_on_cleanup(struct xf_admin_request *request)
 {
-    xf_admin_error(request->http, 501,
-                   "cleaning up is not in this version: when the migration is finished, delete the legacy collection at "
-                   "its Qdrant directly, after a snapshot");
+    xf_admin_error(
+        request->http, 501,
+        "cleaning up is not in this version: when the migration is finished, delete the legacy collection at "
+        "its Qdrant directly, after a snapshot");
 }

@@ -1,8 +1,8 @@
 /* Copies: the only way out of the dirty set.
  *
- * A copy reads an id from the authority and writes it to the follower; a write that comes in between makes what it wrote old.
- * So a running copy keeps the ids of its scope that were touched, and at its end only the others are clean. Nothing is
- * remembered of touches that no copy has to know of. Two copies never have one id in hand.
+ * A copy reads an id from the authority and writes it to the follower; a write that comes in between makes what it
+ * wrote old. So a running copy keeps the ids of its scope that were touched, and at its end only the others are clean.
+ * Nothing is remembered of touches that no copy has to know of. Two copies never have one id in hand.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "proxy/journal/journal_int.h"

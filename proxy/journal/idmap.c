@@ -1,5 +1,5 @@
-/* Nodes lie in one array and are linked by number; a table of numbers is probed linearly. Removing closes the gap by moving
- * later entries back, so that there are no tombstones to clean up.
+/* Nodes lie in one array and are linked by number; a table of numbers is probed linearly. Removing closes the gap by
+ * moving later entries back, so that there are no tombstones to clean up.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "proxy/journal/idmap.h"

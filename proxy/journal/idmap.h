@@ -1,5 +1,6 @@
-/* Point ids with a few words about each, found by hash and kept in the order in which they came. Nodes do not move while
- * nothing is reserved; all ids of a set are in one block of memory, which is given back when a large set runs empty.
+/* Point ids with a few words about each, found by hash and kept in the order in which they came. Nodes do not move
+ * while nothing is reserved; all ids of a set are in one block of memory, which is given back when a large set runs
+ * empty.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef XF_PROXY_JOURNAL_IDMAP_H

@@ -1,12 +1,12 @@
 /* Writes, and what they leave behind.
  *
- * Each id in flight has a counter; two writes that meet on an id mark it, and both leave it dirty at their ends, since they
- * may have reached the two sides in different order. Only the ids that were met are dirty: a write acts on each of its
- * points by itself. For the same reason a write of unknown scope (ALL) that met others leaves their ids dirty, at
+ * Each id in flight has a counter; two writes that meet on an id mark it, and both leave it dirty at their ends, since
+ * they may have reached the two sides in different order. Only the ids that were met are dirty: a write acts on each of
+ * its points by itself. For the same reason a write of unknown scope (ALL) that met others leaves their ids dirty, at
  * their ends, and not everything; two of unknown scope that met leave the whole set unknown.
  *
- * Unknown is a state of the set, not of the ids: the ids in it are still dirty, but others may be too (G4). It ends with a
- * reconcile that began after the last event that caused it.
+ * Unknown is a state of the set, not of the ids: the ids in it are still dirty, but others may be too (G4). It ends
+ * with a reconcile that began after the last event that caused it.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "proxy/journal/journal_int.h"
@@ -278,8 +278,8 @@ static bool may_still_land(enum xf_outcome outcome)
 static struct end_verdict judge(const enum xf_outcome outcome[2], bool is_exact, bool vectors_match)
 {
     bool is_same = outcome[0] == outcome[1];
-    bool is_applied = is_same && (outcome[0] == XF_OUTCOME_COMPLETED ||
-                                  (outcome[0] == XF_OUTCOME_ACKNOWLEDGED && vectors_match));
+    bool is_applied =
+        is_same && (outcome[0] == XF_OUTCOME_COMPLETED || (outcome[0] == XF_OUTCOME_ACKNOWLEDGED && vectors_match));
     return (struct end_verdict){
         .is_no_effect = is_same && outcome[0] == XF_OUTCOME_NOT_SENT,
         .is_clean = is_exact && is_applied,

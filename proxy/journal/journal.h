@@ -1,9 +1,10 @@
-/* Which points may differ. Every write to a migrated collection begins here before it can take effect and ends here after
- * both sides have answered; every copy begins and ends here too. Ids leave the dirty set by a copy's end alone.
+/* Which points may differ. Every write to a migrated collection begins here before it can take effect and ends here
+ * after both sides have answered; every copy begins and ends here too. Ids leave the dirty set by a copy's end alone.
  *
- * This journal lives in the process: it keeps backfill, repair and writes of one proxy from overtaking one another, and it
- * knows that it knows nothing after a restart (`is_unknown`). The words and the rules are those of docs/consistency.md;
- * a journal that several replicas share takes this one's place behind the same calls, which is why `begin` may answer later.
+ * This journal lives in the process: it keeps backfill, repair and writes of one proxy from overtaking one another, and
+ * it knows that it knows nothing after a restart (`is_unknown`). The words and the rules are those of
+ * docs/consistency.md; a journal that several replicas share takes this one's place behind the same calls, which is why
+ * `begin` may answer later.
  *
  * Any thread may call; calls for one migration exclude each other.
  *
@@ -40,8 +41,8 @@ enum xf_outcome {
 
 XF_MUST_CHECK enum xf_err xf_journal_new(size_t migration_count, size_t dirty_max, struct xf_journal **journal);
 void xf_journal_free(struct xf_journal *journal); /* no thread uses it any more; NULL is fine */
-/* How long a request with an unknown outcome may still land, counted from its end: no copy that began earlier makes its ids
- * clean. 120 s unless set; at least the longest upstream time-out. */
+/* How long a request with an unknown outcome may still land, counted from its end: no copy that began earlier makes its
+ * ids clean. 120 s unless set; at least the longest upstream time-out. */
 void xf_journal_set_hold_ms(struct xf_journal *journal, uint64_t hold_ms);
 
 typedef void xf_journal_begun_fn(void *ctx, struct xf_journal_op *op, enum xf_err err);
@@ -58,12 +59,13 @@ void xf_journal_end(struct xf_journal_op *op, const enum xf_outcome outcome[2], 
 void xf_journal_mark_dirty(struct xf_journal *journal, size_t migration, const struct xf_journal_scope *scope);
 /* A reconcile starts to compare. */
 void xf_journal_reconcile_begin(struct xf_journal *journal, size_t migration);
-/* The reconcile has found every difference (they were marked dirty before this call). The set stays unknown if something
- * made it so after reconcile_begin, or if a write of unknown scope could still land then. Without reconcile_begin before it:
- * the caller knows that from this moment on every difference is or will be dirty. */
+/* The reconcile has found every difference (they were marked dirty before this call). The set stays unknown if
+ * something made it so after reconcile_begin, or if a write of unknown scope could still land then. Without
+ * reconcile_begin before it: the caller knows that from this moment on every difference is or will be dirty. */
 void xf_journal_mark_known(struct xf_journal *journal, size_t migration);
 
-/* A copy of an id range (from <= id < to; NULL is open) or of given ids. An id is in at most one copy at a time: BUSY. */
+/* A copy of an id range (from <= id < to; NULL is open) or of given ids. An id is in at most one copy at a time: BUSY.
+ */
 struct xf_copy_scope {
     const struct xf_point_id *from, *to;
     const struct xf_point_id *ids;
@@ -72,10 +74,10 @@ struct xf_copy_scope {
 };
 XF_MUST_CHECK enum xf_err xf_journal_copy_begin(struct xf_journal *journal, size_t migration,
                                                 const struct xf_copy_scope *scope, struct xf_journal_copy **copy);
-/* Ends and frees the copy. With `is_done`, ids of its scope that were not touched since it began, are not in flight and were
- * not held then are clean; all others in `ids` (what it wrote or deleted) and those touched become or stay dirty. Without,
- * all of `ids` are dirty and held: its write may still land. (Where a range meets a large dirty set, dirty ids that are not in
- * `ids`, that is on neither side, may stay for a copy by id to clean.) */
+/* Ends and frees the copy. With `is_done`, ids of its scope that were not touched since it began, are not in flight and
+ * were not held then are clean; all others in `ids` (what it wrote or deleted) and those touched become or stay dirty.
+ * Without, all of `ids` are dirty and held: its write may still land. (Where a range meets a large dirty set, dirty ids
+ * that are not in `ids`, that is on neither side, may stay for a copy by id to clean.) */
 void xf_journal_copy_end(struct xf_journal_copy *copy, const struct xf_point_id *ids, size_t id_count, bool is_done);
 
 /* Up to `max` dirty ids, oldest first, that a copy could make clean now: no other copy has them in hand, no write is in

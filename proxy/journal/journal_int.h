@@ -1,5 +1,5 @@
-/* What the two halves of the journal share: writes (journal.c) and copies (copies.c). Everything here wants the migration's
- * lock held, except where it says otherwise.
+/* What the two halves of the journal share: writes (journal.c) and copies (copies.c). Everything here wants the
+ * migration's lock held, except where it says otherwise.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef XF_PROXY_JOURNAL_JOURNAL_INT_H

@@ -1,5 +1,5 @@
-/* Whether a change of aliases leaves the migrations alone. Qdrant reads an action in several shapes (objects, arrays in field
- * order, unknown keys beside known ones), so the shape is not relied upon: a body in which any string at all is a
+/* Whether a change of aliases leaves the migrations alone. Qdrant reads an action in several shapes (objects, arrays in
+ * field order, unknown keys beside known ones), so the shape is not relied upon: a body in which any string at all is a
  * guarded name is not safe. That refuses too much only where somebody writes such a name into a field without meaning.
  *
  * SPDX-License-Identifier: Apache-2.0 */
@@ -9,7 +9,8 @@
 
 const char xf_route_alias_refusal[] =
     "this change of aliases names a collection (or an alias of one) that is being migrated with dual writes on, and "
-    "would turn requests away from the migration; finish the migration or switch dual writes off first (or set allow_unsafe)";
+    "would turn requests away from the migration; finish the migration or switch dual writes off first (or set "
+    "allow_unsafe)";
 
 static bool is_guarded(const struct xf_snapshot *snapshot, const char *name)
 {

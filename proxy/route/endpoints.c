@@ -1,9 +1,9 @@
-/* The endpoint table and the way to a row. Every request takes this way, so it does not walk the table: rows of one method,
- * segment count and set of parameter positions (a *shape*) differ in their fixed segments alone, and a hash of these
- * leads to the row. There are at most a few shapes for a method and count, tried in the order of the rows.
+/* The endpoint table and the way to a row. Every request takes this way, so it does not walk the table: rows of one
+ * method, segment count and set of parameter positions (a *shape*) differ in their fixed segments alone, and a hash of
+ * these leads to the row. There are at most a few shapes for a method and count, tried in the order of the rows.
  *
- * The fingerprint of a segment looks at its length and three of its bytes: enough to tell Qdrant's words apart, cheap to
- * compute, and checked in full by the comparison that follows. The index is built before main and never changes.
+ * The fingerprint of a segment looks at its length and three of its bytes: enough to tell Qdrant's words apart, cheap
+ * to compute, and checked in full by the comparison that follows. The index is built before main and never changes.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "proxy/route/route.h"
@@ -33,7 +33,7 @@ struct shapes {
 
 static struct row_key keys[ROWS];
 static struct shapes shapes[XF_HTTP_METHOD_COUNT][SEGMENTS_MAX + 1];
-static uint8_t slots[SLOTS]; /* row number + 1; 0: free */
+static uint8_t slots[SLOTS];               /* row number + 1; 0: free */
 static const struct xf_endpoint *tail_row; /* the one whose last parameter takes any number of segments */
 
 static uint64_t fingerprint(struct xf_slice segment, unsigned index)
@@ -112,8 +112,8 @@ static bool row_matches(size_t row, enum xf_http_method method, uint8_t paramete
     return true;
 }
 
-static const struct xf_endpoint *find_shape(enum xf_http_method method, uint8_t parameters,
-                                            const struct xf_path *path, const uint64_t *fingerprints)
+static const struct xf_endpoint *find_shape(enum xf_http_method method, uint8_t parameters, const struct xf_path *path,
+                                            const uint64_t *fingerprints)
 {
     size_t slot = slot_of(method, path->segment_count, parameters, fingerprints);
     for (; slots[slot]; slot = (slot + 1) % SLOTS) {

@@ -1,25 +1,27 @@
 /* What is done with a request: policy, decided from the endpoint's class, the migration's phase and nothing else.
  *
- * The order of the questions: is a migrated collection concerned; is the endpoint known; which class is it. Whatever is in
- * doubt while dual writing is refused with a sentence that says what to do, because a change that reaches one side only
- * would go unseen by the journal (G6). Outside dual writing one side holds the truth and requests simply go there.
+ * The order of the questions: is a migrated collection concerned; is the endpoint known; which class is it. Whatever is
+ * in doubt while dual writing is refused with a sentence that says what to do, because a change that reaches one side
+ * only would go unseen by the journal (G6). Outside dual writing one side holds the truth and requests simply go there.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "proxy/route/route.h"
 
-static const char dot_name[] =
-    "\".\" and \"..\" are not usable as collection names: Qdrant takes them for folders of its storage; choose another name";
+static const char dot_name[] = "\".\" and \"..\" are not usable as collection names: Qdrant takes them for folders of "
+                               "its storage; choose another name";
 static const char unknown_endpoint[] =
     "this method and path are not known to the proxy, and while dual writes are on for this collection it cannot tell "
     "whether both sides would stay equal; switch dual writes off first, or send the request to Qdrant directly";
 static const char staging_endpoint[] =
-    "this endpoint of Qdrant's staging builds acts on one server's update queue and is not run while dual writes are on "
+    "this endpoint of Qdrant's staging builds acts on one server's update queue and is not run while dual writes are "
+    "on "
     "for this collection; switch dual writes off first, or send the request to Qdrant directly";
 static const char lifecycle_in_migration[] =
     "this collection is being migrated with dual writes on: deleting or re-creating it would lose the other side's "
     "points; finish the migration or switch dual writes off first (or set allow_unsafe for the migration)";
 static const char lifecycle_of_new[] =
-    "this is the new collection of a migration that has not switched: the proxy creates it with the verb prepare; delete "
+    "this is the new collection of a migration that has not switched: the proxy creates it with the verb prepare; "
+    "delete "
     "it at its Qdrant directly if it must go (or set allow_unsafe for the migration)";
 static const char lifecycle_of_legacy[] =
     "this is the legacy collection of a migration that has moved on to the new one: use the new name for the live "

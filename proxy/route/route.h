@@ -44,39 +44,39 @@ const struct xf_endpoint *xf_route_find(enum xf_http_method method, const struct
 
 /* What to do with a request. */
 enum xf_action {
-    XF_ACTION_PASS,   /* to one side, streamed: `side` of `migration`, or the default upstream when migration is NULL */
-    XF_ACTION_DUAL,   /* a write for both sides */
-    XF_ACTION_REFUSE  /* answered by the proxy: `status` and `reason` */
+    XF_ACTION_PASS,  /* to one side, streamed: `side` of `migration`, or the default upstream when migration is NULL */
+    XF_ACTION_DUAL,  /* a write for both sides */
+    XF_ACTION_REFUSE /* answered by the proxy: `status` and `reason` */
 };
 
 struct xf_plan {
     const struct xf_endpoint *endpoint; /* NULL: unknown */
     enum xf_action action;
     const struct xf_migration_view *migration; /* NULL: none is concerned */
-    enum xf_side side;       /* with PASS: where to; with DUAL: the authority */
-    bool is_write;           /* it may change data: never sent again once a byte went out */
-    bool is_setting;         /* a collection setting that goes to the authority only */
-    bool may_rewrite_body;   /* a read whose body can hold collection names */
-    bool may_be_canary;      /* `side` was decided by the canary share */
-    bool keeps_name;         /* the collection's name goes upstream as the client sent it, not as `side` calls it */
-    bool needs_alias_check;  /* read the body whole and ask xf_route_alias_change_is_safe before it is sent */
-    int status;              /* with REFUSE */
-    const char *reason;      /* with REFUSE: static text, says what to do about it */
+    enum xf_side side;                         /* with PASS: where to; with DUAL: the authority */
+    bool is_write;                             /* it may change data: never sent again once a byte went out */
+    bool is_setting;                           /* a collection setting that goes to the authority only */
+    bool may_rewrite_body;                     /* a read whose body can hold collection names */
+    bool may_be_canary;                        /* `side` was decided by the canary share */
+    bool keeps_name;        /* the collection's name goes upstream as the client sent it, not as `side` calls it */
+    bool needs_alias_check; /* read the body whole and ask xf_route_alias_change_is_safe before it is sent */
+    int status;             /* with REFUSE */
+    const char *reason;     /* with REFUSE: static text, says what to do about it */
 };
 
-/* Decides. `canary_draw` is a number 0..99 drawn for this request: reads of points go to new if it is below the share (other
- * reads stay with the authority, where settings and snapshots are made). A path under a migrated collection that no row
- * matches is 501 while dual writing, else passed through; HEAD and OPTIONS change nothing and always pass. Collection
- * names "." and ".." are refused always.
+/* Decides. `canary_draw` is a number 0..99 drawn for this request: reads of points go to new if it is below the share
+ * (other reads stay with the authority, where settings and snapshots are made). A path under a migrated collection that
+ * no row matches is 501 while dual writing, else passed through; HEAD and OPTIONS change nothing and always pass.
+ * Collection names "." and ".." are refused always.
  *
  * Creating and deleting a migrated collection are never rewritten from one side's name to the other's (keeps_name): who
  * deletes "new" must not lose "legacy". */
 void xf_route_plan(const struct xf_snapshot *snapshot, enum xf_http_method method, const struct xf_path *path,
                    unsigned canary_draw, struct xf_plan *plan);
 
-/* The alias endpoint's body while a migration is dual writing: false if any action touches a migrated collection or a name
- * that means one, unless that migration is not dual writing or allows it. `body` is the whole body, decoded (the caller
- * bounds it). INVALID if it cannot be read. The sentence for the client's 409 is xf_route_alias_refusal. */
+/* The alias endpoint's body while a migration is dual writing: false if any action touches a migrated collection or a
+ * name that means one, unless that migration is not dual writing or allows it. `body` is the whole body, decoded (the
+ * caller bounds it). INVALID if it cannot be read. The sentence for the client's 409 is xf_route_alias_refusal. */
 XF_MUST_CHECK enum xf_err xf_route_alias_change_is_safe(const struct xf_snapshot *snapshot, struct xf_slice body,
                                                         bool *is_safe);
 extern const char xf_route_alias_refusal[];

@@ -1,4 +1,5 @@
-/* The snapshot: everything it holds lies in one pool of its own, so that it is built once, read by many and freed whole.
+/* The snapshot: everything it holds lies in one pool of its own, so that it is built once, read by many and freed
+ * whole.
  *
  * Names are found by linear probing in a table at most half full. Real names go in before aliases: where a name is both
  * (an alias on one server, a collection on another) the configuration, which a person wrote, decides.

@@ -1,5 +1,5 @@
-/* Blocks, sums and histograms. A block is written by its owner alone; readers load each counter on its own, so that a sum
- * may mix moments a few microseconds apart, which is what counters allow.
+/* Blocks, sums and histograms. A block is written by its owner alone; readers load each counter on its own, so that a
+ * sum may mix moments a few microseconds apart, which is what counters allow.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "proxy/stats/stats_int.h"
@@ -10,9 +10,9 @@
 enum { CACHE_LINE = 64 };
 
 const struct xf_hist_bound xf_hist_bounds[XF_HIST_BUCKETS] = {
-    {500, "0.0005"},   {1000, "0.001"},   {2500, "0.0025"}, {5000, "0.005"},   {10000, "0.01"},
-    {25000, "0.025"},  {50000, "0.05"},   {100000, "0.1"},  {250000, "0.25"},  {500000, "0.5"},
-    {1000000, "1"},    {2500000, "2.5"},  {5000000, "5"},   {10000000, "10"},
+    {500, "0.0005"},  {1000, "0.001"},  {2500, "0.0025"}, {5000, "0.005"},  {10000, "0.01"},
+    {25000, "0.025"}, {50000, "0.05"},  {100000, "0.1"},  {250000, "0.25"}, {500000, "0.5"},
+    {1000000, "1"},   {2500000, "2.5"}, {5000000, "5"},   {10000000, "10"},
 };
 
 static _Atomic(struct xf_stats *) newest;

@@ -126,10 +126,8 @@ void fixture_init(struct fixture *fixture, const char *token)
         .worker = {.status = "{\"prepare\":null,\"validation\":null}"},
         .is_ready = true,
     };
-    fixture->config = (struct xf_config){.migrations = &fixture->migration,
-                                         .migration_count = 1,
-                                         .upstreams = &fixture->upstream,
-                                         .upstream_count = 1};
+    fixture->config = (struct xf_config){
+        .migrations = &fixture->migration, .migration_count = 1, .upstreams = &fixture->upstream, .upstream_count = 1};
     fixture->config.admin.listen.host = host;
     fixture->config.admin.token = token ? strdup(token) : NULL;
     xf_log_set_level(XF_LOG_ERROR);
@@ -194,12 +192,13 @@ void client_read_until(struct fixture *fixture, int fd, char *answer, size_t roo
     }
 }
 
-int ask(struct fixture *fixture, const char *method, const char *path, const char *fields, const char *body, char *answer)
+int ask(struct fixture *fixture, const char *method, const char *path, const char *fields, const char *body,
+        char *answer)
 {
     static char request[8192];
     int fd = client_connect(fixture), minor, status = 0;
-    (void)snprintf(request, sizeof request, "%s %s HTTP/1.1\r\n%sConnection: close\r\nContent-Length: %zu\r\n\r\n%s", method,
-                   path, fields, body ? strlen(body) : 0, body ? body : "");
+    (void)snprintf(request, sizeof request, "%s %s HTTP/1.1\r\n%sConnection: close\r\nContent-Length: %zu\r\n\r\n%s",
+                   method, path, fields, body ? strlen(body) : 0, body ? body : "");
     client_send(fd, request);
     client_read_until(fixture, fd, answer, ANSWER_MAX, NULL);
     (void)close(fd);

@@ -1,5 +1,5 @@
-/* An admin port on loopback with a stand-in for the control thread and the worker, and a client for it. Server and client share
- * one thread: the client turns the event loop until its answer is there.
+/* An admin port on loopback with a stand-in for the control thread and the worker, and a client for it. Server and
+ * client share one thread: the client turns the event loop until its answer is there.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef XF_TESTS_ADMIN_FIXTURE_H
@@ -20,7 +20,7 @@ struct xf_control {
     struct xf_flag_state flags;
     enum xf_phase phase;
     bool redis_is_up, is_complete;
-    enum xf_err set_result;   /* of xf_control_set_flags itself */
+    enum xf_err set_result; /* of xf_control_set_flags itself */
     char dual_write[32], new_reads[32];
     xf_control_done_fn *done; /* waits for fixture_flags_done */
     void *done_ctx;
@@ -58,7 +58,8 @@ void turn(struct fixture *fixture); /* the event loop, once, without waiting */
 
 /* One request on a connection of its own, whole answer in `answer`; returns the status. `fields` are whole lines. */
 enum { ANSWER_MAX = 1 << 18 };
-int ask(struct fixture *fixture, const char *method, const char *path, const char *fields, const char *body, char *answer);
+int ask(struct fixture *fixture, const char *method, const char *path, const char *fields, const char *body,
+        char *answer);
 const char *body_of(const char *answer);
 
 #define HOST "Host: localhost\r\n"

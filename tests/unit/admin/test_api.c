@@ -83,9 +83,10 @@ static void the_status_says_it_all(void **state)
     (void)state;
     struct fixture fixture;
     fixture_init(&fixture, NULL);
-    fixture.control = (struct xf_control){.phase = XF_PHASE_CANARY,
-                                          .flags = {true, 25, "migration", "global", "ENABLE_NEW_READS=maybe: no value"}};
-    fixture.worker.status = "{\"backfill\":{\"state\":\"running\",\"cursor\":18446744073709551615},\"validation\":null}";
+    fixture.control = (struct xf_control){
+        .phase = XF_PHASE_CANARY, .flags = {true, 25, "migration", "global", "ENABLE_NEW_READS=maybe: no value"}};
+    fixture.worker.status =
+        "{\"backfill\":{\"state\":\"running\",\"cursor\":18446744073709551615},\"validation\":null}";
     struct xf_point_id id = {.lo = 7};
     xf_journal_mark_dirty(fixture.journal, 0, &(struct xf_journal_scope){.ids = &id, .id_count = 1});
     struct xf_stats *stats;
@@ -95,13 +96,21 @@ static void the_status_says_it_all(void **state)
     cJSON *json = cJSON_Parse(body_of(answer));
     assert_non_null(json);
     cJSON_Delete(json);
-    static const char *const parts[] = {
-        "\"name\":\"books \\\"1\\\"\"", "\"legacy\":{\"upstream\":\"main\",\"collection\":\"old_books\"}",
-        "\"phase\":\"canary\"", "\"authority\":\"legacy\"", "\"dual_write\":true,\"new_reads\":25",
-        "\"dual_write_from\":\"migration\"", "\"dirty\":{\"count\":1,\"unknown\":false", "\"in_flight\":0",
-        "\"cursor\":18446744073709551615", "\"settings_on_authority_only\":3", "changed on the authority only: 3 times",
-        "Redis has been away for 17 s", "ENABLE_NEW_READS=maybe", "the backfill has not been through",
-        "no validation has passed"};
+    static const char *const parts[] = {"\"name\":\"books \\\"1\\\"\"",
+                                        "\"legacy\":{\"upstream\":\"main\",\"collection\":\"old_books\"}",
+                                        "\"phase\":\"canary\"",
+                                        "\"authority\":\"legacy\"",
+                                        "\"dual_write\":true,\"new_reads\":25",
+                                        "\"dual_write_from\":\"migration\"",
+                                        "\"dirty\":{\"count\":1,\"unknown\":false",
+                                        "\"in_flight\":0",
+                                        "\"cursor\":18446744073709551615",
+                                        "\"settings_on_authority_only\":3",
+                                        "changed on the authority only: 3 times",
+                                        "Redis has been away for 17 s",
+                                        "ENABLE_NEW_READS=maybe",
+                                        "the backfill has not been through",
+                                        "no validation has passed"};
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
         assert_has(parts[i]);
     xf_journal_mark_dirty(fixture.journal, 0, &(struct xf_journal_scope){.is_all = true});
@@ -110,8 +119,9 @@ static void the_status_says_it_all(void **state)
     assert_has("\"dirty\":{\"count\":null,\"unknown\":true");
     assert_has("a reconcile is needed");
     assert_int_equal(ask(&fixture, "GET", "/api/v1/collections", HOST, NULL, answer), 200);
-    assert_has("{\"collection\":\"old_books\",\"upstream\":\"main\",\"migration\":\"books \\\"1\\\"\",\"side\":\"legacy\","
-               "\"is_authority\":true}");
+    assert_has(
+        "{\"collection\":\"old_books\",\"upstream\":\"main\",\"migration\":\"books \\\"1\\\"\",\"side\":\"legacy\","
+        "\"is_authority\":true}");
     fixture_fini(&fixture);
 }
 
@@ -213,7 +223,8 @@ static void verbs_that_are_flags(void **state)
         client_read_until(&fixture, fd, answer, ANSWER_MAX, "}");
         (void)close(fd);
     }
-    static const char *const bad[] = {"{\"percent\":0}", "{\"percent\":101}", "{\"percent\":2.5}", "{\"percent\":\"5\"}"};
+    static const char *const bad[] = {"{\"percent\":0}", "{\"percent\":101}", "{\"percent\":2.5}",
+                                      "{\"percent\":\"5\"}"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
         assert_int_equal(post(&fixture, "switch", bad[i]), 400);
     assert_int_equal(post(&fixture, "finish", "{}"), 409);
@@ -281,14 +292,10 @@ static void the_small_routes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(verbs_reach_the_worker),
-        cmocka_unit_test(a_dry_run_shows_and_a_refusal_explains),
-        cmocka_unit_test(the_status_says_it_all),
-        cmocka_unit_test(flags_are_answered_when_in_force),
-        cmocka_unit_test(flags_that_cannot_be),
-        cmocka_unit_test(a_client_may_leave_before_its_flags_are_set),
-        cmocka_unit_test(verbs_that_are_flags),
-        cmocka_unit_test(the_switch_is_guarded),
+        cmocka_unit_test(verbs_reach_the_worker), cmocka_unit_test(a_dry_run_shows_and_a_refusal_explains),
+        cmocka_unit_test(the_status_says_it_all), cmocka_unit_test(flags_are_answered_when_in_force),
+        cmocka_unit_test(flags_that_cannot_be),   cmocka_unit_test(a_client_may_leave_before_its_flags_are_set),
+        cmocka_unit_test(verbs_that_are_flags),   cmocka_unit_test(the_switch_is_guarded),
         cmocka_unit_test(the_small_routes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -62,7 +62,8 @@ static size_t family_len(const char *line, const char *type)
     size_t len = (size_t)(skip_name(line) - line);
     static const char *const suffixes[] = {"_bucket", "_count", "_sum"};
     for (size_t i = 0; strcmp(type, "histogram") == 0 && i < 3; i++)
-        if (len > strlen(suffixes[i]) && strncmp(line + len - strlen(suffixes[i]), suffixes[i], strlen(suffixes[i])) == 0)
+        if (len > strlen(suffixes[i]) &&
+            strncmp(line + len - strlen(suffixes[i]), suffixes[i], strlen(suffixes[i])) == 0)
             return len - strlen(suffixes[i]);
     return len;
 }

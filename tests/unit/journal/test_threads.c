@@ -1,6 +1,6 @@
-/* Writers and copiers on several threads against two toy stores. Writes reach the two stores apart from each other, so that
- * they overtake one another; copies read one store and write the other. All run in rounds: between two rounds nothing is under
- * way, and every point that the journal does not call dirty is the same on both sides.
+/* Writers and copiers on several threads against two toy stores. Writes reach the two stores apart from each other, so
+ * that they overtake one another; copies read one store and write the other. All run in rounds: between two rounds
+ * nothing is under way, and every point that the journal does not call dirty is the same on both sides.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "tests/unit/journal/fixture.h"

@@ -1,5 +1,5 @@
-/* Two migrations to plan requests against: "one" from old_docs to docs on one upstream, "two" from shared on the first upstream to
- * shared on the second; "docs_alias" is an alias of the first one's legacy collection.
+/* Two migrations to plan requests against: "one" from old_docs to docs on one upstream, "two" from shared on the first
+ * upstream to shared on the second; "docs_alias" is an alias of the first one's legacy collection.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef XF_TESTS_ROUTE_FIXTURE_H

@@ -1,4 +1,5 @@
-/* Changes of aliases while a migration is dual writing: whatever names the migration is not safe, in any shape of the body.
+/* Changes of aliases while a migration is dual writing: whatever names the migration is not safe, in any shape of the
+ * body.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "tests/unit/route/fixture.h"

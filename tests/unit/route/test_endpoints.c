@@ -1,5 +1,5 @@
-/* The endpoint table beside endpoints.json, which lists Qdrant 1.18.3's routes: every row, in every column that the proxy
- * uses; and the way from a request to its row.
+/* The endpoint table beside endpoints.json, which lists Qdrant 1.18.3's routes: every row, in every column that the
+ * proxy uses; and the way from a request to its row.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 // clang-format off
@@ -76,8 +76,7 @@ static void table_holds_every_row(void **state)
         if (!row)
             fail_msg("no row for %s %s", text_of(fact, "method"), text_of(fact, "path"));
         assert_string_equal(class_names[row->class_], text_of(fact, "class"));
-        assert_int_equal(row->changes_data,
-                         cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(fact, "changes_data")) != 0);
+        assert_int_equal(row->changes_data, cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(fact, "changes_data")) != 0);
         assert_int_equal(row->has_names_in_body,
                          cJSON_GetArraySize(cJSON_GetObjectItemCaseSensitive(fact, "collections_in_body")) > 0);
         const char *feature = text_of(fact, "build_feature");
@@ -142,10 +141,16 @@ static void compare_finds(const char *text)
 static void index_and_table_agree(void **state)
 {
     (void)state;
-    static const char *const more[] = {"/", "/collections/aliases", "/collections/aliases/points", "/collectionz/a",
-                                       "/collections/points/points/points", "/dashboard/a/b/c/d/e/f/g/h/i/j/k",
-                                       "/collections/a/b/c/d/e/f/g/h/i", "/collections/c/shards/delete/points",
-                                       "/a/b/c/d/e/f/g/h/i/j/k/l/m/n/o/p/q/r/s", "/dashboard/a/b/c/d/e/f/g/h/i/j/k/l/m/n/o/p/q"};
+    static const char *const more[] = {"/",
+                                       "/collections/aliases",
+                                       "/collections/aliases/points",
+                                       "/collectionz/a",
+                                       "/collections/points/points/points",
+                                       "/dashboard/a/b/c/d/e/f/g/h/i/j/k",
+                                       "/collections/a/b/c/d/e/f/g/h/i",
+                                       "/collections/c/shards/delete/points",
+                                       "/a/b/c/d/e/f/g/h/i/j/k/l/m/n/o/p/q/r/s",
+                                       "/dashboard/a/b/c/d/e/f/g/h/i/j/k/l/m/n/o/p/q"};
     for (size_t i = 0; i < sizeof more / sizeof more[0]; i++)
         compare_finds(more[i]);
     for (size_t i = 0; i < xf_endpoint_count; i++) {
@@ -194,8 +199,10 @@ static void writes_know_their_kind(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(table_holds_every_row), cmocka_unit_test(every_row_is_found),
-        cmocka_unit_test(index_and_table_agree), cmocka_unit_test(writes_know_their_kind),
+        cmocka_unit_test(table_holds_every_row),
+        cmocka_unit_test(every_row_is_found),
+        cmocka_unit_test(index_and_table_agree),
+        cmocka_unit_test(writes_know_their_kind),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -17,7 +17,8 @@ static struct xf_plan plan_of(const struct fixture *fixture, enum xf_http_method
     return plan;
 }
 
-/* One letter for what happens: L, N passed to that side; D both sides; - the default upstream; 4 = 409, 5 = 501, 0 = 400. */
+/* One letter for what happens: L, N passed to that side; D both sides; - the default upstream; 4 = 409, 5 = 501, 0 =
+ * 400. */
 static char outcome(const struct xf_plan *plan)
 {
     switch (plan->action) {
@@ -45,7 +46,8 @@ static const struct {
 struct row {
     enum xf_http_method method;
     const char *path;
-    const char *expected; /* an outcome for each phase: legacy_only, dual_write, canary (not drawn), switched, new_only */
+    const char
+        *expected; /* an outcome for each phase: legacy_only, dual_write, canary (not drawn), switched, new_only */
 };
 
 static const struct row rows[] = {

@@ -83,10 +83,8 @@ static void thousands_of_aliases_are_found(void **state)
         (void)snprintf(texts[i], TEXT, "alias-%zu", i);
         aliases[i] = (struct xf_alias){xf_slice_of(texts[i]), i % 2};
     }
-    struct xf_snapshot_input input = {.config = &fixture.config,
-                                      .migrations = fixture.views,
-                                      .aliases = aliases,
-                                      .alias_count = COUNT};
+    struct xf_snapshot_input input = {
+        .config = &fixture.config, .migrations = fixture.views, .aliases = aliases, .alias_count = COUNT};
     struct xf_snapshot *snapshot;
     assert_int_equal(xf_snapshot_new(&input, &snapshot), XF_OK);
     for (size_t i = 0; i < COUNT; i++)
@@ -111,9 +109,9 @@ static void flags_make_phases(void **state)
         enum xf_err err;
         const char *phase;
     } rows[] = {
-        {false, 0, XF_OK, "legacy_only"},       {true, 0, XF_OK, "dual_write"}, {true, 1, XF_OK, "canary"},
-        {true, 99, XF_OK, "canary"},            {true, 100, XF_OK, "switched"}, {false, 100, XF_OK, "new_only"},
-        {false, 25, XF_ERR_INVALID, NULL},      {true, 101, XF_ERR_INVALID, NULL},
+        {false, 0, XF_OK, "legacy_only"},  {true, 0, XF_OK, "dual_write"},    {true, 1, XF_OK, "canary"},
+        {true, 99, XF_OK, "canary"},       {true, 100, XF_OK, "switched"},    {false, 100, XF_OK, "new_only"},
+        {false, 25, XF_ERR_INVALID, NULL}, {true, 101, XF_ERR_INVALID, NULL},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         enum xf_phase phase;
@@ -126,9 +124,9 @@ static void flags_make_phases(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(names_lead_to_their_migration),    cmocka_unit_test(everything_is_copied),
-        cmocka_unit_test(a_real_name_wins_over_an_alias),   cmocka_unit_test(two_migrations_cannot_share_a_name),
-        cmocka_unit_test(thousands_of_aliases_are_found),   cmocka_unit_test(flags_make_phases),
+        cmocka_unit_test(names_lead_to_their_migration),  cmocka_unit_test(everything_is_copied),
+        cmocka_unit_test(a_real_name_wins_over_an_alias), cmocka_unit_test(two_migrations_cannot_share_a_name),
+        cmocka_unit_test(thousands_of_aliases_are_found), cmocka_unit_test(flags_make_phases),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
