@@ -66,7 +66,7 @@ static size_t decode(const char *in, size_t len, bool is_first_round, char *out)
     for (size_t i = 0; i < len; i++) {
         int high = in[i] == '%' && len - i > 2 ? xf_http_hex(in[i + 1]) : -1;
         int low = high >= 0 ? xf_http_hex(in[i + 2]) : -1;
-        char c = low < 0 ? in[i] : (char)(high << 4 | low);
+        char c = (char)(low < 0 ? in[i] : high << 4 | low);
         bool is_kept = low < 0 || (is_first_round && (c == '%' || c == '/' || c == '+'));
         out[n++] = is_kept ? in[i] : c;
         i += is_kept ? 0 : 2;
