@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Waiting for conditions. The bounds are there to end a test that can no longer pass; no test measures time."""
+import random
+import socket
+import time
+
+LONG_S = 90.0
+
+
+def until(look, is_right=bool, seconds: float = LONG_S):
+    """What look() gave when is_right first said yes to it; asks again and again until then."""
+    end = time.monotonic() + seconds
+    while True:
+        got = look()
+        if is_right(got):
+            return got
+        if time.monotonic() > end:
+            raise AssertionError(f"after {seconds} s it is still {got!r}")
+        time.sleep(0.01)
+
+
+def free_port() -> int:
+    """A port nobody listens on, below the range from which the system hands out ports for outgoing connections."""
+    for _ in range(200):
+        port = random.randint(21000, 32000)
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) != 0:
+                return port
+    raise RuntimeError("no free port below 32000")
