@@ -132,7 +132,7 @@ void xf_admin_on_switch(struct xf_admin_request *request)
     struct xf_flag_state flags;
     xf_control_flags(admin->parts.control, request->migration, &flags);
     const char *obstacle = flags.new_reads_percent == 100 ? NULL : xf_admin_switch_obstacle(admin, request->migration);
-    char text[8];
+    char text[16];
     (void)snprintf(text, sizeof text, "%u%%", percent);
     if (passes(request, "switch", obstacle, is_forced))
         xf_admin_set_flags(request, NULL, percent == 100 ? "1" : text);
