@@ -32,7 +32,7 @@ static enum xf_err grow(struct xf_buf *buf, size_t need)
     if (!data)
         return XF_ERR_NOMEM;
     size_t len = xf_buf_len(buf);
-    if (len)
+    if (buf->data)
         memcpy(data, buf->data + buf->head, len);
     free(buf->data);
     buf->data = data;
@@ -51,7 +51,7 @@ enum xf_err xf_buf_reserve(struct xf_buf *buf, size_t want)
         return XF_OK;
     if (len + want > buf->cap)
         return grow(buf, len + want);
-    if (len)
+    if (buf->data)
         memmove(buf->data, buf->data + buf->head, len);
     buf->head = 0;
     buf->tail = len;
