@@ -81,7 +81,7 @@ static void fail(struct xf_exchange *exchange, enum xf_err err)
     struct xf_exchange_failure failure = {
         .err = err,
         .was_reused = exchange->is_reused,
-        .was_taken = exchange->stream.bytes_taken > exchange->taken_at_start,
+        .was_taken = xf_exchange_was_taken(exchange),
         .had_answer_byte = exchange->had_answer_byte,
     };
     bool is_idle = exchange->state == IDLE;
@@ -94,9 +94,21 @@ static void fail(struct xf_exchange *exchange, enum xf_err err)
     owner->on_failed(ctx, &failure);
 }
 
+/* Request bytes that went out prove that the connection stands. */
+static void note_connected(struct xf_exchange *exchange)
+{
+    if (exchange->state != CONNECTING || exchange->stream.bytes_taken == 0)
+        return;
+    exchange->state = BUSY;
+    xf_loop_arm(exchange->pool->loop, &exchange->timer, exchange->pool->answer_ms);
+}
+
 static void on_timer(struct xf_timer *timer)
 {
     struct xf_exchange *exchange = OF_TIMER(timer);
+    note_connected(exchange); /* some bytes went out since, but not all: nobody has said so yet */
+    if (xf_timer_is_armed(timer))
+        return;
     fail(exchange, exchange->state == CONNECTING ? XF_ERR_UPSTREAM_CONNECT : XF_ERR_UPSTREAM_TIMEOUT);
 }
 
@@ -241,10 +253,11 @@ static void take_eof(struct xf_exchange *exchange)
 {
     bool ends_body = exchange->state == BUSY && exchange->answer == ANSWER_BODY &&
                      exchange->head.body == XF_BODY_UNTIL_EOF && xf_buf_len(&exchange->in) == 0;
+    note_connected(exchange);
     if (ends_body)
         end_exchange(exchange, false);
     else
-        fail(exchange, XF_ERR_UPSTREAM_CLOSED);
+        fail(exchange, exchange->state == CONNECTING ? XF_ERR_UPSTREAM_CONNECT : XF_ERR_UPSTREAM_CLOSED);
 }
 
 static void on_readable(struct xf_stream *stream)
@@ -255,6 +268,7 @@ static void on_readable(struct xf_stream *stream)
     if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
         return;
     if (got < 0) {
+        note_connected(exchange);
         fail(exchange, exchange->state == CONNECTING ? XF_ERR_UPSTREAM_CONNECT : XF_ERR_UPSTREAM_CLOSED);
         return;
     }
@@ -262,6 +276,7 @@ static void on_readable(struct xf_stream *stream)
         take_eof(exchange);
         return;
     }
+    note_connected(exchange);
     if (exchange->state != BUSY) { /* octets that nobody asked for */
         fail(exchange, XF_ERR_UPSTREAM_FRAMING);
         return;
@@ -270,15 +285,6 @@ static void on_readable(struct xf_stream *stream)
         xf_loop_arm(exchange->pool->loop, &exchange->timer, exchange->pool->body_ms);
     exchange->had_answer_byte = true;
     feed(exchange, bytes);
-}
-
-/* The first write that goes through proves that the connection stands. */
-static void note_connected(struct xf_exchange *exchange)
-{
-    if (exchange->state != CONNECTING || exchange->stream.bytes_taken == 0)
-        return;
-    exchange->state = BUSY;
-    xf_loop_arm(exchange->pool->loop, &exchange->timer, exchange->pool->answer_ms);
 }
 
 static void on_drained(struct xf_stream *stream)
@@ -293,6 +299,7 @@ static void on_failed(struct xf_stream *stream, int error)
 {
     struct xf_exchange *exchange = OF_STREAM(stream);
     (void)error;
+    note_connected(exchange);
     if (exchange->state == CONNECTING) {
         fail(exchange, XF_ERR_UPSTREAM_CONNECT);
         return;
@@ -443,6 +450,11 @@ size_t xf_exchange_pending(const struct xf_exchange *exchange)
 bool xf_exchange_is_reused(const struct xf_exchange *exchange)
 {
     return exchange->is_reused;
+}
+
+bool xf_exchange_was_taken(const struct xf_exchange *exchange)
+{
+    return exchange->stream.bytes_taken > exchange->taken_at_start;
 }
 
 void xf_exchange_pause(struct xf_exchange *exchange)

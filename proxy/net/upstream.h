@@ -65,6 +65,7 @@ void xf_exchange_send(struct xf_exchange *exchange, const struct xf_slice *slice
 void xf_exchange_sends_last(struct xf_exchange *exchange);
 size_t xf_exchange_pending(const struct xf_exchange *exchange);
 bool xf_exchange_is_reused(const struct xf_exchange *exchange);
+bool xf_exchange_was_taken(const struct xf_exchange *exchange); /* some byte of the request was taken by the kernel */
 void xf_exchange_pause(struct xf_exchange *exchange);
 void xf_exchange_resume(struct xf_exchange *exchange);
 /* Ends the exchange, closes the connection; no callback comes any more. */
