@@ -122,6 +122,10 @@ enum xf_err xf_leg_set_framing(struct xf_leg *leg, enum xf_http_body body, uint6
 
 static void remember(struct xf_leg *leg, const struct xf_slice *slices, size_t count)
 {
+    if (leg->may_replay && leg->is_write && xf_exchange_was_taken(leg->exchange)) { /* the rule for writes */
+        leg->may_replay = false;
+        xf_buf_release(&leg->replay);
+    }
     for (size_t i = 0; leg->may_replay && i < count; i++) {
         if (xf_buf_append_slice(&leg->replay, slices[i]) != XF_OK) {
             leg->may_replay = false;
@@ -153,10 +157,10 @@ void xf_leg_send(struct xf_leg *leg, struct xf_slice bytes, bool is_last)
     }
     leg->has_sent = true;
     leg->has_sent_last = is_last;
-    remember(leg, slices, 3);
     if (is_last)
         xf_exchange_sends_last(leg->exchange);
     xf_exchange_send(leg->exchange, slices, 3);
+    remember(leg, slices, 3);
     xf_buf_release(&leg->head);
 }
 
