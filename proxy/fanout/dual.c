@@ -211,6 +211,8 @@ static void answer_follower_failure(struct dual *dual)
     size_t said_len = side->answer.is_whole ? xf_answer_error_text(&side->answer, said, sizeof said) : 0;
     const char *why = xf_err_sentence(side->err);
     int status = side->answer.is_whole ? side->answer.head.status : xf_err_status(side->err ? side->err : XF_ERR_UPSTREAM_CLOSED);
+    if (status < 400)
+        status = xf_err_status(XF_ERR_UPSTREAM_CLOSED); /* a redirection is no answer to a write */
     snprintf(text, sizeof text,
              "the write was applied to the %s collection '%s' but not to the %s collection '%s': %.*s. %sSending the same "
              "write again is safe",
@@ -367,7 +369,7 @@ static void release(struct dual *dual, struct xf_slice last)
     if (!legacy->is_done && xf_buf_append_slice(&new_side->held, last) == XF_OK)
         new_side->waits_for_legacy = true;
     else
-        drop_side(new_side, legacy->is_done ? XF_ERR_UPSTREAM_CLOSED : XF_ERR_NOMEM);
+        drop_side(new_side, dual->is_unreadable ? XF_ERR_JSON_SYNTAX : legacy->is_done ? XF_ERR_UPSTREAM_CLOSED : XF_ERR_NOMEM);
 }
 
 /* Legacy has spoken on the client's credential. */
@@ -386,7 +388,7 @@ static void legacy_spoke(struct dual *dual, int status)
     if (is_accepted)
         send_last(new_side, xf_buf_view(&new_side->held));
     else
-        drop_side(new_side, XF_ERR_STATE);
+        drop_side(new_side, dual->sides[XF_LEGACY].err ? dual->sides[XF_LEGACY].err : XF_ERR_STATE);
     xf_buf_release(&new_side->held);
 }
 
@@ -436,12 +438,38 @@ static void pause_if_stuck(struct dual *dual)
     xf_conn_pause_body(dual->request.conn);
 }
 
+static void resume_if_flowing(struct dual *dual)
+{
+    if (!dual->is_body_paused || !dual->request.conn)
+        return;
+    dual->is_body_paused = false;
+    pause_if_stuck(dual);
+    if (!dual->is_body_paused)
+        xf_conn_resume_body(dual->request.conn);
+}
+
+/* A side that is through before its last bytes were sent. Without the authority there is no write; without the follower it
+ * goes on, no longer at the follower's pace, and the points will be dirty. */
+static void ended_early(struct dual *dual, enum xf_side which)
+{
+    if (which != dual->authority) {
+        resume_if_flowing(dual);
+        return;
+    }
+    drop_side(follower(dual), XF_ERR_STATE);
+    settle(dual);
+}
+
 static void on_begun(void *ctx, struct xf_journal_op *op, enum xf_err err)
 {
     struct dual *dual = ctx;
     dual->op = op;
     if (!dual->request.conn) {
         give_up(dual);
+        return;
+    }
+    if (dual->sides[dual->authority].is_done) { /* it failed while the journal was asked: nothing has been sent whole */
+        ended_early(dual, dual->authority);
         return;
     }
     if (err || dual->lost_held) {
@@ -540,24 +568,14 @@ static void on_body(struct xf_request *request, struct xf_slice bytes, bool is_e
 
 /* ---- what the sides say ---- */
 
-/* A side that is through while the body is still coming. Without the authority there is no write; without the follower it
- * goes on, and the points will be dirty. */
-static void ended_early(struct dual *dual, enum xf_side which)
-{
-    if (which != dual->authority)
-        return;
-    drop_side(follower(dual), XF_ERR_STATE);
-    settle(dual);
-}
-
 static void side_ended(struct dual *dual, enum xf_side which)
 {
     if (which == XF_LEGACY && dual->sides[XF_NEW].waits_for_legacy)
         legacy_spoke(dual, 0); /* no answer came at all */
     if (dual->state == SENT)
         settle(dual);
-    else
-        ended_early(dual, which);
+    else if (dual->state == RECEIVING)
+        ended_early(dual, which); /* while HELD the journal's answer comes first */
 }
 
 static void on_leg_head(struct xf_leg *leg, const struct xf_http_head *head, const char *base)
@@ -608,13 +626,7 @@ static void on_leg_failed(struct xf_leg *leg, enum xf_err err, bool may_have_eff
 static void on_leg_drained(struct xf_leg *leg)
 {
     enum xf_side which;
-    struct dual *dual = owner_of(leg, &which);
-    if (!dual->is_body_paused || !dual->request.conn)
-        return;
-    dual->is_body_paused = false;
-    pause_if_stuck(dual);
-    if (!dual->is_body_paused)
-        xf_conn_resume_body(dual->request.conn);
+    resume_if_flowing(owner_of(leg, &which));
 }
 
 /* ---- the client ---- */
