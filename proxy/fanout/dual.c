@@ -187,7 +187,7 @@ static void relay_answer(struct dual *dual, struct dual_side *side)
     xf_buf_init(&out, XF_HTTP_HEAD_BYTES_MAX * 2);
     if (xf_http_emit_response(&out, &emit, &side->answer.head, xf_buf_view(&side->answer.head_bytes).ptr) != XF_OK) {
         xf_buf_fini(&out);
-        xf_conn_cut(conn);
+        xf_conn_cut(conn, false);
         return;
     }
     struct xf_slice slices[2] = {xf_buf_view(&out), body};

@@ -27,7 +27,7 @@ struct relay {
     struct xf_decoder *decoder;
     struct xf_buf held; /* rewritten or collected bytes on their way */
     bool has_framing;   /* of the request's body, where that was left open */
-    bool has_answer, is_answer_chunked, is_body_paused, is_answer_paused;
+    bool has_answer, is_answer_chunked, ends_with_close, is_body_paused, is_answer_paused;
 };
 
 static struct relay *of_request(struct xf_request *request)
@@ -65,7 +65,7 @@ static void fail(struct relay *relay, enum xf_err err)
 
 static void cut(struct relay *relay)
 {
-    xf_conn_cut(relay->request.conn);
+    xf_conn_cut(relay->request.conn, relay->ends_with_close);
     relay->request.conn = NULL;
     xf_request_end(&relay->request);
 }
@@ -162,13 +162,17 @@ static void on_body(struct xf_request *request, struct xf_slice bytes, bool is_e
         pause_if_stuck(relay);
 }
 
-static void on_leg_drained(struct xf_leg *leg)
+static void resume_body(struct relay *relay)
 {
-    struct relay *relay = of_leg(leg);
     if (!relay->is_body_paused)
         return;
     relay->is_body_paused = false;
     xf_conn_resume_body(relay->request.conn);
+}
+
+static void on_leg_drained(struct xf_leg *leg)
+{
+    resume_body(of_leg(leg));
 }
 
 /* ---- the answer ---- */
@@ -177,8 +181,9 @@ static void on_interim(struct xf_leg *leg, const struct xf_http_head *head, cons
 {
     struct relay *relay = of_leg(leg);
     struct xf_buf out;
-    /* 100 is the proxy's own to say; others pass to clients that know them (RFC 9110 section 15.2). */
-    if (head->status == 100 || relay->request.client_minor == 0)
+    /* 100 is the proxy's own to say; others pass to clients that know them (RFC 9110 section 15.2) and read them. */
+    if (head->status == 100 || relay->request.client_minor == 0 ||
+        xf_conn_pending(relay->request.conn) >= XF_STREAM_HIGH_BYTES)
         return;
     xf_buf_init(&out, XF_HTTP_HEAD_BYTES_MAX * 2);
     struct xf_http_emit_response emit = {.body = XF_BODY_NONE, .keep_alive = true, .client_minor = 1};
@@ -201,6 +206,7 @@ static struct xf_http_emit_response answer_framing(struct relay *relay, const st
     };
     if (head->body == XF_BODY_CHUNKED || head->body == XF_BODY_UNTIL_EOF) {
         relay->is_answer_chunked = relay->request.client_minor > 0;
+        relay->ends_with_close = !relay->is_answer_chunked;
         emit.body = relay->is_answer_chunked ? XF_BODY_CHUNKED : XF_BODY_UNTIL_EOF;
         emit.keep_alive = emit.keep_alive && relay->is_answer_chunked;
     }
@@ -226,6 +232,7 @@ static void on_head(struct xf_leg *leg, const struct xf_http_head *head, const c
     struct xf_http_emit_response emit = answer_framing(relay, head);
     struct xf_buf out;
     relay->has_answer = true;
+    resume_body(relay); /* an early answer: the server reads no more, and the client may not read before it has sent all */
     note_lease(relay, head->status);
     if (!emit.keep_alive)
         xf_conn_set_close(conn);

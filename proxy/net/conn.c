@@ -29,7 +29,7 @@ struct xf_conn {
     struct xf_conns *conns;
     struct xf_conn *prev, *next;
     struct xf_timer timer;
-    struct xf_late death, resumption;
+    struct xf_late death, resumption, flush;
     enum conn_state state;
     struct xf_http_head *head; /* NULL while idle */
     void *ctx;
@@ -45,6 +45,7 @@ struct xf_conn {
 #define OF_STREAM(s) ((struct xf_conn *)(void *)((char *)(s) - offsetof(struct xf_conn, stream)))
 #define OF_TIMER(t) ((struct xf_conn *)(void *)((char *)(t) - offsetof(struct xf_conn, timer)))
 #define OF_DEATH(l) ((struct xf_conn *)(void *)((char *)(l) - offsetof(struct xf_conn, death)))
+#define OF_FLUSH(l) ((struct xf_conn *)(void *)((char *)(l) - offsetof(struct xf_conn, flush)))
 #define OF_RESUMPTION(l) ((struct xf_conn *)(void *)((char *)(l) - offsetof(struct xf_conn, resumption)))
 
 static void process(struct xf_conn *conn);
@@ -73,6 +74,7 @@ static void close_conn(struct xf_conn *conn)
     conn->state = CLOSED;
     xf_timer_cancel(&conn->timer);
     xf_loop_late_cancel(conns->loop, &conn->resumption);
+    xf_loop_late_cancel(conns->loop, &conn->flush);
     xf_stream_fini(&conn->stream);
     xf_buf_fini(&conn->in);
     free(conn->head);
@@ -101,6 +103,8 @@ static void linger(struct xf_conn *conn)
 {
     conn->state = LINGER;
     xf_buf_release(&conn->in);
+    if (!conn->has_eof)
+        xf_stream_read_on(&conn->stream); /* a client that reads only when it has sent all would wait for ever */
     if (xf_stream_pending(&conn->stream) > 0) {
         arm(conn, conn->conns->write_ms);
         return;
@@ -110,7 +114,6 @@ static void linger(struct xf_conn *conn)
         return;
     }
     shutdown(conn->stream.fd, SHUT_WR);
-    xf_stream_read_on(&conn->stream);
     arm(conn, LINGER_MS);
 }
 
@@ -278,6 +281,14 @@ static size_t feed_some(struct xf_conn *conn, struct xf_slice in)
     return taken;
 }
 
+/* Reads no more while enough waits; finish and resume turn reading on again. */
+static void limit_input(struct xf_conn *conn)
+{
+    bool is_full = conn->state == ANSWER ? xf_buf_len(&conn->in) >= PIPELINE_BYTES_MAX : conn->state == BODY && conn->is_paused;
+    if (is_full)
+        xf_stream_read_off(&conn->stream);
+}
+
 static void keep(struct xf_conn *conn, struct xf_slice rest)
 {
     if (rest.len == 0)
@@ -286,9 +297,18 @@ static void keep(struct xf_conn *conn, struct xf_slice rest)
         abort_conn(conn, XF_ERR_NOMEM);
         return;
     }
-    bool is_full = conn->state == ANSWER ? xf_buf_len(&conn->in) >= PIPELINE_BYTES_MAX : conn->is_paused;
-    if (is_full)
-        xf_stream_read_off(&conn->stream);
+    limit_input(conn);
+}
+
+/* The client has said that nothing more comes: what waits for more of it ends here. Answers still on their way go out. */
+static void end_if_starved(struct xf_conn *conn)
+{
+    if (!conn->has_eof)
+        return;
+    if (conn->state == BODY && !conn->is_paused)
+        abort_conn(conn, XF_ERR_EOF);
+    else if (conn->state == IDLE || conn->state == HEAD)
+        linger(conn);
 }
 
 /* Handles what waits in the buffer. */
@@ -302,18 +322,23 @@ static void process(struct xf_conn *conn)
     xf_buf_consume(&conn->in, taken);
     if (xf_buf_len(&conn->in) == 0)
         xf_buf_release(&conn->in);
-    if (conn->state == IDLE && conn->has_eof)
-        close_conn(conn);
+    limit_input(conn);
+    end_if_starved(conn);
 }
 
 static void take_eof(struct xf_conn *conn)
 {
+    bool has_output = xf_stream_pending(&conn->stream) > 0;
+    bool has_input = (conn->state == IDLE || conn->state == BODY) && xf_buf_len(&conn->in) > 0; /* handled late */
     conn->has_eof = true;
     xf_stream_read_off(&conn->stream);
     /* Half-closed behind a whole request: the answer still goes out. */
-    if (conn->state == ANSWER || (conn->state == BODY && xf_buf_len(&conn->in) > 0))
+    if (conn->state == ANSWER || has_input || (conn->state == LINGER && has_output))
         return;
-    abort_conn(conn, XF_ERR_EOF);
+    if (has_output && !has_request(conn))
+        linger(conn);
+    else
+        abort_conn(conn, XF_ERR_EOF);
 }
 
 static void take_bytes(struct xf_conn *conn, struct xf_slice bytes)
@@ -400,7 +425,9 @@ void xf_conns_drain(struct xf_conns *conns)
     for (struct xf_conn *conn = conns->all, *next; conn; conn = next) {
         next = conn->next;
         conn->closes = true;
-        if (conn->state == IDLE)
+        if (conn->state == IDLE && xf_stream_pending(&conn->stream) > 0)
+            linger(conn); /* its last answer has been handed over, but is not out yet */
+        else if (conn->state == IDLE)
             close_conn(conn);
     }
 }
@@ -469,10 +496,33 @@ void xf_conn_send_continue(struct xf_conn *conn)
     conn->waits_for_continue = false;
 }
 
+/* A reader that takes nothing for so long is gone; one that has taken all is owed time for the rest of the answer. */
+static void note_output(struct xf_conn *conn)
+{
+    if (xf_stream_pending(&conn->stream) > 0)
+        arm(conn, conn->conns->write_ms);
+    else if (conn->state == ANSWER)
+        xf_timer_cancel(&conn->timer);
+}
+
+static void on_flush(struct xf_late *late)
+{
+    struct xf_conn *conn = OF_FLUSH(late);
+    uint64_t before = conn->stream.bytes_taken;
+    if (conn->stream.is_stuck || xf_stream_pending(&conn->stream) == 0)
+        return;
+    xf_stream_flush(&conn->stream);
+    xf_stat_add(conn->conns->loop->stats, XF_STAT_BYTES_OUT, conn->stream.bytes_taken - before);
+    if (has_request(conn))
+        note_output(conn);
+}
+
 void xf_conn_push(struct xf_conn *conn, struct xf_slice bytes)
 {
     conn->has_answered = true;
     xf_stream_push(&conn->stream, bytes);
+    if (!conn->flush.fn)
+        xf_loop_late(conn->conns->loop, &conn->flush, on_flush);
 }
 
 void xf_conn_write(struct xf_conn *conn, const struct xf_slice *slices, size_t count)
@@ -481,8 +531,7 @@ void xf_conn_write(struct xf_conn *conn, const struct xf_slice *slices, size_t c
     conn->has_answered = true;
     xf_stream_write(&conn->stream, slices, count);
     xf_stat_add(conn->conns->loop->stats, XF_STAT_BYTES_OUT, conn->stream.bytes_taken - before);
-    if (xf_stream_pending(&conn->stream))
-        arm(conn, conn->conns->write_ms); /* a reader that takes nothing for so long is gone */
+    note_output(conn);
 }
 
 size_t xf_conn_pending(const struct xf_conn *conn)
@@ -509,13 +558,15 @@ void xf_conn_finish(struct xf_conn *conn)
         xf_loop_late(conn->conns->loop, &conn->resumption, on_resumption);
 }
 
-void xf_conn_cut(struct xf_conn *conn)
+void xf_conn_cut(struct xf_conn *conn, bool ends_with_close)
 {
     struct linger now = {.l_onoff = 1, .l_linger = 0};
     conn->ctx = NULL;
-    /* A reset, so that an answer delimited by the connection's end cannot look complete. */
-    if (xf_stream_pending(&conn->stream) == 0)
-        setsockopt(conn->stream.fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+    if (!ends_with_close) { /* its framing says that it is not whole; a reset could take earlier answers with it */
+        linger(conn);
+        return;
+    }
+    setsockopt(conn->stream.fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
     close_conn(conn);
 }
 
@@ -533,5 +584,5 @@ void xf_conn_refuse(struct xf_conn *conn, int status, struct xf_slice text, unsi
         return;
     }
     xf_buf_fini(&out);
-    xf_conn_cut(conn);
+    xf_conn_cut(conn, false);
 }

@@ -60,7 +60,8 @@ void xf_conn_resume_body(struct xf_conn *conn);
 /* Answers "100 Continue" if the client waits for it and no byte of the body is here. */
 void xf_conn_send_continue(struct xf_conn *conn);
 
-/* Answer bytes, framing included. push queues, write sends what was pushed and the slices (at most three). */
+/* Answer bytes, framing included. push queues: it goes out with the next write, or when the loop's turn is over. write sends
+ * what was pushed and the slices (at most three). */
 void xf_conn_push(struct xf_conn *conn, struct xf_slice bytes);
 void xf_conn_write(struct xf_conn *conn, const struct xf_slice *slices, size_t count);
 size_t xf_conn_pending(const struct xf_conn *conn);
@@ -68,8 +69,9 @@ size_t xf_conn_pending(const struct xf_conn *conn);
 /* The answer has been handed over whole. The connection goes on with the next request, or closes when its output is out: that is
  * when it is not kept alive, or when a body is left that nobody reads. No call comes for the request's ctx any more. */
 void xf_conn_finish(struct xf_conn *conn);
-/* Like finish for an answer that cannot be completed: the connection is cut without a clean end (RFC 9112 section 8). */
-void xf_conn_cut(struct xf_conn *conn);
+/* Like finish for an answer that cannot be completed: the connection ends before the answer does (RFC 9112 section 8). An answer
+ * that only the connection's end delimits must not look complete: `ends_with_close` makes that end a reset. */
+void xf_conn_cut(struct xf_conn *conn, bool ends_with_close);
 /* An error of the proxy's own, in Qdrant's shape, and finish. Only before any byte of an answer was written. */
 void xf_conn_refuse(struct xf_conn *conn, int status, struct xf_slice text, unsigned retry_after_s);
 
