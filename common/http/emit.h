@@ -17,8 +17,8 @@ struct xf_http_emit_request {
     struct xf_slice method;
     struct xf_slice target;
     struct xf_slice host;
-    enum xf_http_credentials credentials;
     struct xf_slice own_api_key;
+    enum xf_http_credentials credentials;
     enum xf_http_body body;  /* NONE, LENGTH or CHUNKED */
     uint64_t content_length;
     bool drops_content_encoding; /* the body goes on decoded */

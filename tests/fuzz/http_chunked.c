@@ -35,21 +35,27 @@ static void decode(struct decoded *out, struct xf_slice in, size_t piece)
     }
 }
 
+static char *put(char *to, struct xf_slice bytes)
+{
+    if (bytes.len)
+        memcpy(to, bytes.ptr, bytes.len);
+    return to + bytes.len;
+}
+
 static void assert_round_trip(const struct decoded *first)
 {
     struct decoded second;
-    char *text = malloc(first->len + 32);
+    char *text = malloc(first->len + 32), *end = text;
     XF_ASSERT(text);
-    size_t len = 0;
     if (first->len) {
-        len = xf_chunk_header_print(first->len, text);
-        memcpy(text + len, first->data, first->len);
-        memcpy(text + len + first->len, "\r\n", 2);
-        len += first->len + 2;
+        end += xf_chunk_header_print(first->len, text);
+        end = put(end, xf_slice(first->data, first->len));
+        end = put(end, XF_SLICE("\r\n"));
     }
-    memcpy(text + len, "0\r\n\r\n", 5);
-    decode(&second, xf_slice(text, len + 5), len + 5);
-    XF_ASSERT(second.is_end && second.taken == len + 5 && second.len == first->len);
+    end = put(end, XF_SLICE("0\r\n\r\n"));
+    size_t len = (size_t)(end - text);
+    decode(&second, xf_slice(text, len), len);
+    XF_ASSERT(second.is_end && second.taken == len && second.len == first->len);
     XF_ASSERT(memcmp(second.data, first->data, first->len) == 0);
     free(second.data);
     free(text);

@@ -27,6 +27,7 @@ static void assert_reads(const struct xf_path *path, struct xf_slice text)
 
 static void assert_same_path(const struct xf_path *a, const struct xf_path *b)
 {
+    XF_ASSERT(a->canonical.ptr && a->canonical.ptr[0] == '/' && b->canonical.ptr);
     XF_ASSERT(xf_slice_eq(a->canonical, b->canonical));
     XF_ASSERT(a->segment_count == b->segment_count && a->is_long == b->is_long);
     for (size_t i = 0; i < a->segment_count; i++)

@@ -44,6 +44,13 @@ static inline char *exact_copy(const char *bytes, size_t len)
     return copy;
 }
 
+/* Writes the bytes and returns where they end. */
+static inline char *put(char *to, struct xf_slice bytes)
+{
+    memcpy(to, bytes.ptr, bytes.len);
+    return to + bytes.len;
+}
+
 static inline void parse_whole(struct outcome *outcome, struct kind kind, struct xf_slice in)
 {
     char *copy = exact_copy(in.ptr, in.len);

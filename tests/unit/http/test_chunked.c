@@ -176,9 +176,9 @@ static struct xf_slice stretch(const char *front, size_t fill, const char *back)
     size_t len = strlen(front) + fill + strlen(back);
     char *text = malloc(len);
     assert_non_null(text);
-    memcpy(text, front, strlen(front));
-    memset(text + strlen(front), 'a', fill);
-    memcpy(text + strlen(front) + fill, back, strlen(back));
+    char *end = put(text, xf_slice_of(front));
+    memset(end, 'a', fill);
+    put(end + fill, xf_slice_of(back));
     return xf_slice(text, len);
 }
 

@@ -310,10 +310,11 @@ static void make_target(uint64_t *seed, char *text, size_t *len)
     static const char *const parts[] = {"/",   "/", "%", "%", "25", "2F", "2b", "34",        "c",  "C3",  "%C3%A9",
                                         "%41", "a", "L", "+", "\"", ".",  "0",  "%e2%82%ac", "00", "%3F", "f"};
     size_t count = draw(seed) % 14;
-    strcpy(text, "/");
+    char *end = put(text, XF_SLICE("/"));
     for (size_t i = 0; i < count; i++)
-        strcat(text, parts[draw(seed) % (sizeof parts / sizeof *parts)]);
-    *len = strlen(text);
+        end = put(end, xf_slice_of(parts[draw(seed) % (sizeof parts / sizeof *parts)]));
+    *end = '\0';
+    *len = (size_t)(end - text);
 }
 
 /* Whatever is accepted reads as the slow reference reads it, and so does its canonical spelling, which is its own. */

@@ -153,15 +153,15 @@ static void test_endless(void **state)
     for (size_t i = 0; i < sizeof fronts / sizeof *fronts; i++) {
         struct outcome o;
         memset(text, 'a', len);
-        memcpy(text, fronts[i], strlen(fronts[i]));
+        put(text, xf_slice_of(fronts[i]));
         parse_both_ways(&o, TO_GET, xf_slice(text, XF_HTTP_HEAD_BYTES_MAX - 1));
         assert_int_equal(o.progress, XF_HTTP_MORE);
         expect(&o, TO_GET, xf_slice(text, len), XF_ERR_UPSTREAM_FRAMING);
     }
     struct outcome o;
-    memcpy(text, OK_LINE, strlen(OK_LINE));
+    put(text, XF_SLICE(OK_LINE));
     for (size_t at = strlen(OK_LINE); at + 5 <= len; at += 5)
-        memcpy(text + at, "x:y\r\n", 5);
+        put(text + at, XF_SLICE("x:y\r\n"));
     parse_both_ways(&o, TO_GET, xf_slice(text, strlen(OK_LINE) + (size_t)5 * XF_HTTP_FIELDS_MAX));
     assert_int_equal(o.progress, XF_HTTP_MORE);
     expect(&o, TO_GET, xf_slice(text, len), XF_ERR_UPSTREAM_FRAMING);
