@@ -185,11 +185,10 @@ static void print_row(const cJSON *migration)
     print_flag(flags, "dual_write");
     print_flag(flags, "new_reads");
     printf("%-10s ", xf_cli_text(backfill, "state", "-"));
-    if (cJSON_IsObject(dirty))
-        print_inline(dirty);
+    if (cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(dirty, "unknown")))
+        puts("unknown");
     else
-        print_scalar(dirty);
-    putchar('\n');
+        printf("%.0f\n", xf_cli_number(dirty, "count", 0));
 }
 
 void xf_cli_show_all(const cJSON *answer)

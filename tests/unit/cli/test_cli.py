@@ -21,7 +21,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[3]
 STATUS = {
     "name": "m", "phase": "dual_write", "flags": {"dual_write": True, "new_reads": "0"}, "authority": "legacy",
     "backfill": {"state": "running", "copied": 500, "total": 2000, "rate": 250.0, "eta_s": 6, "cursor": None},
-    "dirty": 3, "in_flight": 1, "validation": None, "warnings": ["redis is down"],
+    "dirty": {"count": 3, "unknown": False, "oldest_age_ms": 20}, "in_flight": 1, "validation": None, "warnings": ["redis is down"],
 }
 
 
@@ -96,7 +96,7 @@ class CliTest(unittest.TestCase):
     def test_status_for_people(self):
         out = self.run_cli("status", "m", script=[status()]).stdout
         for line in ["phase            dual_write", "backfill         running, 500 of 2000 (25%) points, 250/s, 6 s left",
-                     "  dual write     yes", "dirty            3", "in flight        1", "  redis is down"]:
+                     "  dual write     yes", "  count          3", "in flight        1", "  redis is down"]:
             self.assertIn(line + "\n", out)
         out = self.run_cli("status", script=[(200, {"migrations": [STATUS]})]).stdout.splitlines()
         self.assertEqual(out[1].split(), ["m", "dual_write", "on", "0", "running", "3"])
