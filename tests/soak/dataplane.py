@@ -39,6 +39,8 @@ HANG = ["hang"]
 READS_ONLY = ["big", "big_chunked", "until_eof", "extra", "no_content", "early_ok"]
 FAULTS = {"read": FINE + REFUSING + EARLY + SILENT + CUT + READS_ONLY * 2, "write": FINE * 2 + REFUSING + EARLY + SILENT + CUT + ["extra"]}
 
+OWN_DESCRIPTORS = 8  # how many the control thread and the worker may have come to hold meanwhile
+
 
 class Wrong(Exception):
     pass
@@ -151,6 +153,10 @@ class Storm:
         lines = head.decode("latin-1").split("\r\n")
         names = [line.split(":")[0].lower() for line in lines[1:-2]]
         fields = {line.split(":", 1)[0].lower(): line.split(":", 1)[1].strip() for line in lines[1:-2]}
+        if "via" not in fields and "x-number" not in fields and "evil" not in lines[0]:
+            await reader.readexactly(int(fields.get("content-length", 0)))
+            writer.write(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n")  # asked by the program itself, not for a client
+            return True
         request = self.requests.get(int(fields.get("x-number", -1)))
         if not request or "evil" in lines[0] or names.count("content-length") + names.count("transfer-encoding") > 1:
             self.blame(f"{side} got a request nobody sent: {head!r}")
@@ -487,7 +493,7 @@ class Storm:
         await asyncio.gather(*(self.client(end) for _ in range(self.options.clients)))
         print(f"{self.number} requests, {self.answered} answers, {self.closed} cut; {dict(sorted(self.statuses.items()))}", flush=True)
         deadline = time.monotonic() + 60
-        while (gauges := await asyncio.to_thread(program.gauges)) and any(gauges.values()) or program.descriptors() > fds:
+        while (gauges := await asyncio.to_thread(program.gauges)) and any(gauges.values()) or program.descriptors() > fds + OWN_DESCRIPTORS:
             if time.monotonic() > deadline:
                 self.blame(f"left behind: {gauges}, descriptors {fds} -> {program.descriptors()}")
                 break

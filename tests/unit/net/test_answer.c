@@ -70,6 +70,30 @@ static void error_text(void **state)
     xf_answer_fini(&answer);
 }
 
+/* Refused while the request was read: nothing can have been done. A refusal by the operation itself proves no such thing. */
+static void unreadable(void **state)
+{
+    static const struct {
+        int status;
+        const char *body;
+        bool proves;
+    } rows[] = {
+        {400, "{\"status\":{\"error\":\"Format error in JSON body: EOF while parsing a value\"},\"time\":0.0}", true},
+        {422, "{\"status\":{\"error\":\"Validation error in JSON body: [points: empty]\"},\"time\":0.0}", true},
+        {400, "{\"status\":{\"error\":\"Deserialize error in query parameters: duplicate field `wait`\"},\"time\":0.0}", true},
+        {400, "{\"status\":{\"error\":\"Wrong input: Format error in JSON body: said by a payload\"},\"time\":0.0}", false},
+        {500, "{\"status\":{\"error\":\"Format error in JSON body: x\"},\"time\":0.0}", false},
+        {400, "", false},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct xf_answer answer;
+        make(&answer, rows[i].status, rows[i].body);
+        assert_int_equal(xf_answer_proves_no_effect(&answer), rows[i].proves);
+        xf_answer_fini(&answer);
+    }
+}
+
 static void missing_point(void **state)
 {
     struct xf_answer answer;
@@ -88,6 +112,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(outcomes),
         cmocka_unit_test(error_text),
+        cmocka_unit_test(unreadable),
         cmocka_unit_test(missing_point),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
