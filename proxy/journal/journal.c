@@ -161,24 +161,35 @@ void xf_journal_mark_dirty(struct xf_journal *journal, size_t migration, const s
     unlock(own);
 }
 
-void xf_journal_reconcile_begin(struct xf_journal *journal, size_t migration)
+void xf_journal_hold_all(struct xf_journal *journal, size_t migration)
 {
     struct xf_journal_migration *own = xf_journal_lock(journal, migration);
-    own->is_reconciling = true;
-    own->reconcile_moment = own->moment;
-    own->reconcile_begin_ms = xf_clock_now_ms();
+    become_unknown(own);
+    hold_all(own, xf_clock_now_ms() + atomic_load(&journal->hold_ms));
     unlock(own);
+}
+
+struct xf_journal_moment xf_journal_reconcile_begin(struct xf_journal *journal, size_t migration)
+{
+    struct xf_journal_migration *own = xf_journal_lock(journal, migration);
+    struct xf_journal_moment moment = {own->moment, xf_clock_now_ms()};
+    unlock(own);
+    return moment;
+}
+
+bool xf_journal_reconcile_end(struct xf_journal *journal, size_t migration, struct xf_journal_moment began)
+{
+    struct xf_journal_migration *own = xf_journal_lock(journal, migration);
+    if (own->moment == began.number && own->hold_all_until_ms <= began.at_ms)
+        own->is_unknown = false;
+    bool is_known = !own->is_unknown;
+    unlock(own);
+    return is_known;
 }
 
 void xf_journal_mark_known(struct xf_journal *journal, size_t migration)
 {
-    struct xf_journal_migration *own = xf_journal_lock(journal, migration);
-    uint64_t began_ms = own->is_reconciling ? own->reconcile_begin_ms : xf_clock_now_ms();
-    bool is_news_since = own->is_reconciling && own->moment != own->reconcile_moment;
-    if (!is_news_since && own->hold_all_until_ms <= began_ms)
-        own->is_unknown = false;
-    own->is_reconciling = false;
-    unlock(own);
+    (void)xf_journal_reconcile_end(journal, migration, xf_journal_reconcile_begin(journal, migration));
 }
 
 /* --- Writes --- */
@@ -338,6 +349,12 @@ void xf_journal_end(struct xf_journal_op *op, const enum xf_outcome outcome[2], 
 
 /* --- Looking --- */
 
+static uint64_t hold_left_ms(const struct xf_journal_migration *migration)
+{
+    uint64_t now_ms = xf_clock_now_ms();
+    return migration->hold_all_until_ms > now_ms ? migration->hold_all_until_ms - now_ms : 0;
+}
+
 static uint64_t oldest_age_ms(const struct xf_journal_migration *migration)
 {
     const struct xf_idmap_node *first = xf_idmap_first(&migration->dirty);
@@ -352,6 +369,7 @@ void xf_journal_state(struct xf_journal *journal, size_t migration, struct xf_jo
                                        .dirty = own->dirty.count,
                                        .in_flight = own->op_count,
                                        .copies = own->copy_count,
-                                       .oldest_dirty_age_ms = oldest_age_ms(own)};
+                                       .oldest_dirty_age_ms = oldest_age_ms(own),
+                                       .hold_all_ms = hold_left_ms(own)};
     unlock(own);
 }

@@ -57,11 +57,18 @@ void xf_journal_end(struct xf_journal_op *op, const enum xf_outcome outcome[2], 
 
 /* ALL makes the migration's dirty set unknown: a reconcile is needed. */
 void xf_journal_mark_dirty(struct xf_journal *journal, size_t migration, const struct xf_journal_scope *scope);
-/* A reconcile starts to compare. */
-void xf_journal_reconcile_begin(struct xf_journal *journal, size_t migration);
+/* What an earlier process has sent may still land, as after a write of unknown scope: no reconcile that begins within the
+ * hold is believed. */
+void xf_journal_hold_all(struct xf_journal *journal, size_t migration);
+/* A reconcile starts to compare; what it is to be measured by at its end. */
+struct xf_journal_moment {
+    uint64_t number, at_ms;
+};
+XF_MUST_CHECK struct xf_journal_moment xf_journal_reconcile_begin(struct xf_journal *journal, size_t migration);
 /* The reconcile has found every difference (they were marked dirty before this call). The set stays unknown if
- * something made it so after reconcile_begin, or if a write of unknown scope could still land then. Without
- * reconcile_begin before it: the caller knows that from this moment on every difference is or will be dirty. */
+ * something made it so since `began`, or if a write of unknown scope could still land then. True if it is known now. */
+bool xf_journal_reconcile_end(struct xf_journal *journal, size_t migration, struct xf_journal_moment began);
+/* The caller knows that from this moment on every difference is or will be dirty. */
 void xf_journal_mark_known(struct xf_journal *journal, size_t migration);
 
 /* A copy of an id range (from <= id < to; NULL is open) or of given ids. An id is in at most one copy at a time: BUSY.
@@ -90,6 +97,7 @@ struct xf_journal_state {
     size_t in_flight;
     size_t copies;
     uint64_t oldest_dirty_age_ms;
+    uint64_t hold_all_ms; /* a write of unknown scope may still land for so long; a reconcile has to wait for it */
 };
 void xf_journal_state(struct xf_journal *journal, size_t migration, struct xf_journal_state *state);
 

@@ -42,8 +42,7 @@ struct xf_journal_migration {
     size_t copy_count;
     /* Not knowing. `moment` grows with each event that makes the dirty set unknown. */
     bool is_unknown;
-    uint64_t moment, reconcile_moment, reconcile_begin_ms;
-    bool is_reconciling;
+    uint64_t moment;
     uint64_t hold_all_until_ms; /* a write of unknown scope may still land until then */
 };
 

@@ -113,11 +113,13 @@ static void run_validate(struct xf_desk *desk, const struct xf_command_options *
 
 static void run_reconcile(struct xf_desk *desk)
 {
-    char why[XF_WHY_MAX] = "", text[96];
+    char why[XF_WHY_MAX] = "", text[160];
     uint64_t differing = 0;
-    enum xf_err err = xf_reconcile_run(desk->wire, desk->track, &desk->compared, &differing, why);
-    (void)snprintf(text, sizeof text, "%llu points compared, %llu differ and are dirty",
-                   (unsigned long long)atomic_load(&desk->compared), (unsigned long long)differing);
+    bool is_known = false;
+    enum xf_err err = xf_reconcile_run(desk->wire, desk->track, &desk->compared, &differing, &is_known, why);
+    (void)snprintf(text, sizeof text, "%llu points compared, %llu differ and are dirty%s",
+                   (unsigned long long)atomic_load(&desk->compared), (unsigned long long)differing,
+                   is_known ? "" : "; others may differ as well, another reconcile is needed");
     if (!err)
         report_text(desk, XF_DESK_RECONCILE, "done", "detail", text, "");
     else if (!atomic_load(&desk->office->is_stopping))

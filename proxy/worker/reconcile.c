@@ -49,14 +49,15 @@ static enum xf_err prepare(struct xf_wire *wire, const struct xf_track *track, s
 }
 
 enum xf_err xf_reconcile_run(struct xf_wire *wire, struct xf_track *track, _Atomic uint64_t *compared,
-                             uint64_t *differing, char *why)
+                             uint64_t *differing, bool *is_known, char *why)
 {
     struct xf_facts *facts = xf_facts_new();
     if (!facts)
         return XF_ERR_NOMEM;
     struct marker marker = {.track = track};
+    *is_known = false;
     atomic_store(compared, 0);
-    xf_journal_reconcile_begin(track->journal, track->migration);
+    struct xf_journal_moment began = xf_journal_reconcile_begin(track->journal, track->migration);
     enum xf_err err = prepare(wire, track, facts, why);
     if (!err) {
         struct xf_merge merge = {.wire = wire,
@@ -69,7 +70,7 @@ enum xf_err xf_reconcile_run(struct xf_wire *wire, struct xf_track *track, _Atom
     }
     mark(&marker);
     if (!err)
-        xf_journal_mark_known(track->journal, track->migration);
+        *is_known = xf_journal_reconcile_end(track->journal, track->migration, began);
     xf_facts_unref(facts);
     *differing = marker.total;
     return err;

@@ -7,7 +7,8 @@
 
 #include "proxy/worker/copy.h"
 
+/* `is_known`: whether the journal knows now; not if something made it forget meanwhile, or may still land. */
 XF_MUST_CHECK enum xf_err xf_reconcile_run(struct xf_wire *wire, struct xf_track *track, _Atomic uint64_t *compared,
-                                           uint64_t *differing, char *why);
+                                           uint64_t *differing, bool *is_known, char *why);
 
 #endif

@@ -168,13 +168,13 @@ static void news_during_a_reconcile_count(void **state)
     (void)state;
     struct xf_journal *journal = journal_new();
     xf_journal_mark_dirty(journal, 0, &(struct xf_journal_scope){.is_all = true});
-    xf_journal_reconcile_begin(journal, 0);
+    struct xf_journal_moment began = xf_journal_reconcile_begin(journal, 0);
     xf_journal_mark_dirty(journal, 0, &(struct xf_journal_scope){.is_all = true});
-    xf_journal_mark_known(journal, 0);
+    assert_false(xf_journal_reconcile_end(journal, 0, began));
     assert_true(state_of(journal).is_unknown);
-    xf_journal_reconcile_begin(journal, 0);
+    began = xf_journal_reconcile_begin(journal, 0);
     mark(journal, 1);
-    xf_journal_mark_known(journal, 0);
+    assert_true(xf_journal_reconcile_end(journal, 0, began));
     assert_false(state_of(journal).is_unknown);
     assert_int_equal(dirty_of(journal), 1);
     xf_journal_free(journal);
@@ -185,9 +185,8 @@ static void a_write_of_all_that_may_land_holds_the_reconcile(void **state)
     (void)state;
     struct xf_journal *journal = journal_new();
     xf_journal_end(begin_all(journal), follower_unknown, true, true);
-    xf_journal_reconcile_begin(journal, 0);
-    xf_journal_mark_known(journal, 0);
-    assert_true(state_of(journal).is_unknown);
+    assert_false(xf_journal_reconcile_end(journal, 0, xf_journal_reconcile_begin(journal, 0)));
+    assert_true(state_of(journal).is_unknown && state_of(journal).hold_all_ms > 0);
     xf_journal_mark_known(journal, 0);
     assert_true(state_of(journal).is_unknown);
     xf_journal_free(journal);
@@ -195,10 +194,35 @@ static void a_write_of_all_that_may_land_holds_the_reconcile(void **state)
     journal = journal_new();
     xf_journal_set_hold_ms(journal, 5);
     xf_journal_end(begin_all(journal), follower_unknown, true, true);
-    while (state_of(journal).is_unknown) { /* ends when a reconcile began after the hold */
-        xf_journal_reconcile_begin(journal, 0);
-        xf_journal_mark_known(journal, 0);
+    while (!xf_journal_reconcile_end(journal, 0, xf_journal_reconcile_begin(journal, 0))) {
+        /* ends when a reconcile began after the hold */
     }
+    xf_journal_free(journal);
+}
+
+/* A backfill that starts over vouches for now, not for the reconcile that began before something else went wrong. */
+static void a_backfill_does_not_end_a_reconcile(void **state)
+{
+    (void)state;
+    struct xf_journal *journal = journal_new();
+    xf_journal_mark_dirty(journal, 0, &(struct xf_journal_scope){.is_all = true});
+    struct xf_journal_moment began = xf_journal_reconcile_begin(journal, 0);
+    xf_journal_mark_known(journal, 0);
+    assert_false(state_of(journal).is_unknown);
+    xf_journal_mark_dirty(journal, 0, &(struct xf_journal_scope){.is_all = true});
+    assert_false(xf_journal_reconcile_end(journal, 0, began));
+    assert_true(state_of(journal).is_unknown);
+    xf_journal_free(journal);
+}
+
+/* A process that died may have sent what lands only after the next one has compared. */
+static void what_an_earlier_process_sent_holds_the_reconcile(void **state)
+{
+    (void)state;
+    struct xf_journal *journal = journal_new();
+    xf_journal_hold_all(journal, 0);
+    assert_true(state_of(journal).is_unknown);
+    assert_false(xf_journal_reconcile_end(journal, 0, xf_journal_reconcile_begin(journal, 0)));
     xf_journal_free(journal);
 }
 
@@ -226,6 +250,8 @@ int main(void)
         cmocka_unit_test(too_many_dirty_ids_are_unknown),
         cmocka_unit_test(news_during_a_reconcile_count),
         cmocka_unit_test(a_write_of_all_that_may_land_holds_the_reconcile),
+        cmocka_unit_test(a_backfill_does_not_end_a_reconcile),
+        cmocka_unit_test(what_an_earlier_process_sent_holds_the_reconcile),
         cmocka_unit_test(a_journal_goes_with_all_it_holds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
