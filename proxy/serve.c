@@ -37,7 +37,7 @@ enum {
 struct phase_now {
     _Atomic bool is_dual_writing;
     _Atomic int authority;
-    _Atomic uint64_t since_generation; /* of the snapshot with which dual writing began */
+    _Atomic uint64_t since_generation; /* of the snapshot with which dual writing began; 0: not yet */
 };
 
 struct program {
@@ -67,6 +67,8 @@ static void note_phases(struct program *program, const struct xf_snapshot *snaps
         struct phase_now *now = &program->phases[i];
         if (view->dual_write && !atomic_load(&now->is_dual_writing))
             atomic_store(&now->since_generation, snapshot->generation);
+        if (!view->dual_write && atomic_load(&now->is_dual_writing)) /* before the first write that goes to one side alone */
+            xf_journal_mark_dirty(program->journal, i, &(struct xf_journal_scope){.is_all = true});
         atomic_store(&now->authority, (int)xf_authority(view));
         atomic_store(&now->is_dual_writing, view->dual_write);
     }
@@ -90,6 +92,7 @@ struct value_args {
     size_t migration;
     size_t name_len;
     bool is_complete;
+    uint64_t period;
     char text[]; /* save, event: the name with its NUL, then the value with one */
 };
 
@@ -162,26 +165,31 @@ static void run_set_complete(void *ctx, void *argument)
 {
     struct program *program = ctx;
     const struct value_args *args = argument;
-    xf_control_set_complete(program->control, args->migration, args->is_complete);
+    const struct phase_now *now = &program->phases[args->migration];
+    bool is_of_now = atomic_load(&now->is_dual_writing) && atomic_load(&now->since_generation) == args->period;
+    if (is_of_now || !args->is_complete) /* dual writes may have been off since the worker said so */
+        xf_control_set_complete(program->control, args->migration, args->is_complete && is_of_now);
 }
 
-static void host_set_complete(void *ctx, size_t migration, bool is_complete)
+static void host_set_complete(void *ctx, size_t migration, bool is_complete, uint64_t period)
 {
     struct program *program = ctx;
-    struct value_args args = {.migration = migration, .is_complete = is_complete};
+    struct value_args args = {.migration = migration, .is_complete = is_complete, .period = period};
     if (xf_bridge_post(program->bridge, run_set_complete, program, &args, sizeof args) != XF_OK)
         xf_log(XF_LOG_ERROR, "serve", "migration=%s: the end of the backfill could not be recorded",
                program->config->migrations[migration].name);
 }
 
 /* Dual writing counts from when no request rests on an older snapshot: a write that went to one side only has been answered. */
-static void host_phase(void *ctx, size_t migration, bool *dual_write, enum xf_side *authority)
+static void host_phase(void *ctx, size_t migration, struct xf_worker_phase *phase)
 {
     struct program *program = ctx;
     const struct phase_now *now = &program->phases[migration];
-    *authority = (enum xf_side)atomic_load(&now->authority);
-    *dual_write = atomic_load(&now->is_dual_writing) && program->server &&
-                  xf_server_oldest_generation(program->server) >= atomic_load(&now->since_generation);
+    bool is_on = atomic_load(&now->is_dual_writing);
+    phase->authority = (enum xf_side)atomic_load(&now->authority);
+    phase->period = atomic_load(&now->since_generation);
+    phase->is_off = !is_on;
+    phase->is_dual_writing = is_on && program->server && xf_server_oldest_generation(program->server) >= phase->period;
 }
 
 static void run_event(void *ctx, void *argument)
@@ -273,6 +281,14 @@ static enum xf_err fit_connections(struct xf_config *config)
     return XF_ERR_RANGE;
 }
 
+/* An earlier process may have died with requests on the way: they may land after a first look at both sides. */
+static void hold_all(struct program *program)
+{
+    for (size_t i = 0; i < program->config->migration_count; i++)
+        if (xf_control_was_dual_writing(program->control, i))
+            xf_journal_hold_all(program->journal, i);
+}
+
 static enum xf_err start_parts(struct program *program)
 {
     const struct xf_config *config = program->config;
@@ -287,6 +303,7 @@ static enum xf_err start_parts(struct program *program)
     if (err)
         return err;
     xf_journal_set_hold_ms(program->journal, config->timeouts.answer_ms + config->timeouts.body_ms);
+    hold_all(program);
     program->fanout = (struct xf_fanout_context){config, program->journal, on_aliases_changed, program};
     struct xf_server_owner owner = xf_fanout_owner(&program->fanout);
     struct xf_snapshot *snapshot = program->first_snapshot;

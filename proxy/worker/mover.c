@@ -80,17 +80,39 @@ static void set_state(struct xf_mover *mover, enum xf_backfill_state state, cons
     (void)snprintf(mover->error, sizeof mover->error, "%s", error ? error : "");
 }
 
-void xf_mover_change_state(struct xf_mover *mover, enum xf_backfill_state state, const char *error)
+/* The lock is not held. */
+static void tell_state(struct xf_mover *mover, const char *name, const char *error)
 {
-    pthread_mutex_lock(&mover->lock);
-    set_state(mover, state, error);
-    const char *name = xf_backfill_state_name(&mover->progress);
-    pthread_mutex_unlock(&mover->lock);
     xf_log(error ? XF_LOG_WARN : XF_LOG_INFO, "worker", "migration=%s backfill=%s%s%s", name_of(mover), name,
            error ? ": " : "", error ? error : "");
     char event[XF_WHY_MAX + 64];
     (void)snprintf(event, sizeof event, "backfill %s%s%s", name, error ? ": " : "", error ? error : "");
     xf_office_event(mover->office, mover->migration, "backfill", event);
+}
+
+/* A change with which the progress starts anew, if there is one to start from. */
+static bool change_state(struct xf_mover *mover, enum xf_backfill_state from, enum xf_backfill_state to,
+                         const struct xf_progress *progress, const char *error)
+{
+    pthread_mutex_lock(&mover->lock);
+    bool is_moved = mover->progress.state == from;
+    if (is_moved && progress) {
+        mover->progress = *progress;
+        mover->plan_is_stale = true;
+    }
+    if (is_moved)
+        set_state(mover, to, error);
+    const char *name = xf_backfill_state_name(&mover->progress);
+    pthread_mutex_unlock(&mover->lock);
+    if (is_moved)
+        tell_state(mover, name, error);
+    return is_moved;
+}
+
+bool xf_mover_change_state(struct xf_mover *mover, enum xf_backfill_state from, enum xf_backfill_state to,
+                           const char *error)
+{
+    return change_state(mover, from, to, NULL, error);
 }
 
 static void note_error(struct xf_mover *mover, const char *error)
@@ -208,20 +230,22 @@ static void start_backfill(struct xf_mover *mover)
     }
     mover->attempt = 0;
     if (err) {
-        xf_mover_change_state(mover, XF_BACKFILL_FAILED, mover->hand.why);
+        (void)xf_mover_change_state(mover, XF_BACKFILL_STARTING, XF_BACKFILL_FAILED, mover->hand.why); /* or a verb came */
         return;
     }
     /* From here on the journal sees every write, and every id below is copied: what it does not call dirty will be
      * equal. */
-    xf_journal_mark_known(mover->office->journal, mover->migration);
     pthread_mutex_lock(&mover->lock);
-    mover->progress = (struct xf_progress){.adopt = mover->progress.adopt,
-                                           .deletes_extras = counts[XF_NEW] > 0,
-                                           .total = counts[XF_LEGACY],
-                                           .started_at_ms = xf_clock_wall_ms()};
-    mover->plan_is_stale = true;
+    bool adopt = mover->progress.adopt;
     pthread_mutex_unlock(&mover->lock);
-    xf_mover_change_state(mover, XF_BACKFILL_RUNNING, NULL);
+    struct xf_progress progress = {.adopt = adopt,
+                                   .deletes_extras = counts[XF_NEW] > 0,
+                                   .total = counts[XF_LEGACY],
+                                   .started_at_ms = xf_clock_wall_ms()};
+    mover->through_ms = 0;
+    struct xf_journal_moment now = xf_journal_reconcile_begin(mover->office->journal, mover->migration);
+    if (change_state(mover, XF_BACKFILL_STARTING, XF_BACKFILL_RUNNING, &progress, NULL))
+        (void)xf_journal_reconcile_end(mover->office->journal, mover->migration, now); /* else finish() asks for another */
 }
 
 /* --- Accounting --- */
@@ -244,26 +268,35 @@ static void measure_rate(struct xf_mover *mover)
     pthread_mutex_unlock(&mover->lock);
 }
 
-/* Whether the journal does not know which ids differ; then both sides have to be compared. */
+/* Whether the journal does not know which ids differ; then both sides have to be compared, when nothing can land any more
+ * of which nobody knows. */
 static bool ask_for_reconcile(struct xf_mover *mover)
 {
     struct xf_journal_state journal;
     xf_journal_state(mover->office->journal, mover->migration, &journal);
-    if (journal.is_unknown)
+    if (journal.is_unknown && !journal.hold_all_ms)
         mover->want_reconcile(mover->ctx);
     return journal.is_unknown;
 }
 
+/* Done when each id that was dirty after the last range has been clean once: under writes that leave their ids dirty, a
+ * moment without any dirty id may never come. */
 static void finish(struct xf_mover *mover)
 {
     struct xf_journal_state journal;
-    if (ask_for_reconcile(mover))
+    uint64_t now = xf_clock_now_ms();
+    if (!mover->through_ms)
+        mover->through_ms = now;
+    if (ask_for_reconcile(mover)) {
+        mover->through_ms = 0; /* what it finds counts as dirty from the start */
         return;
+    }
     xf_journal_state(mover->office->journal, mover->migration, &journal);
-    if (journal.is_unknown || journal.dirty)
+    bool has_old = journal.dirty && journal.oldest_dirty_age_ms + 1 >= now - mover->through_ms;
+    if (journal.is_unknown || has_old)
         return;
-    xf_office_set_complete(mover->office, mover->migration, true);
-    xf_mover_change_state(mover, XF_BACKFILL_DONE, NULL);
+    if (xf_mover_change_state(mover, XF_BACKFILL_RUNNING, XF_BACKFILL_DONE, NULL))
+        xf_office_set_complete(mover->office, mover->migration, true, mover->period);
 }
 
 /* --- One turn --- */
@@ -295,48 +328,63 @@ static void run_backfill(struct xf_mover *mover)
 /* Writes that went to the authority alone make every copied range doubtful. */
 static void on_dual_write_off(struct xf_mover *mover)
 {
-    mover->has_seen_dual_write = false;
-    xf_office_set_complete(mover->office, mover->migration, false);
+    xf_office_set_complete(mover->office, mover->migration, false, mover->period);
+    xf_journal_mark_dirty(mover->office->journal, mover->migration, &(struct xf_journal_scope){.is_all = true});
     pthread_mutex_lock(&mover->lock);
-    bool had_begun = mover->progress.state != XF_BACKFILL_NONE;
-    mover->progress = (struct xf_progress){0};
+    bool is_asked_for = mover->progress.state == XF_BACKFILL_STARTING && mover->asked_period == mover->period;
+    bool had_begun = mover->progress.state != XF_BACKFILL_NONE && !is_asked_for;
+    if (had_begun)
+        mover->progress = (struct xf_progress){0};
     mover->plan_is_stale = true;
-    mover->loaded_ms = xf_clock_now_ms();
     pthread_mutex_unlock(&mover->lock);
-    if (had_begun) {
-        xf_mover_change_state(mover, XF_BACKFILL_NONE,
-                              "dual_write was turned off: the backfill starts over when it is on again");
-        save_progress(mover);
-    }
+    mover->loaded_ms = xf_clock_now_ms();
+    mover->through_ms = 0;
+    if (had_begun)
+        (void)change_state(mover, XF_BACKFILL_NONE, XF_BACKFILL_NONE, NULL,
+                           "dual_write was turned off: the backfill starts over when it is on again"); /* or has already */
 }
 
-static bool take_turn(struct xf_mover *mover)
+/* Dual writes are off, or were and are on again: short of it or during a stop of the program, as long as it was seen. */
+static bool was_off(struct xf_mover *mover, const struct xf_worker_phase *phase)
 {
-    bool dual_write = false;
-    enum xf_side authority = XF_LEGACY;
-    xf_office_phase(mover->office, mover->migration, &dual_write, &authority);
-    if (!dual_write && mover->has_seen_dual_write)
-        on_dual_write_off(mover);
-    mover->has_seen_dual_write |= dual_write;
+    pthread_mutex_lock(&mover->lock);
+    bool is_new_period = phase->period != mover->period;
+    mover->period = phase->period;
+    bool has_begun = mover->progress.state != XF_BACKFILL_NONE;
+    pthread_mutex_unlock(&mover->lock);
+    return is_new_period || (phase->is_off && has_begun);
+}
+
+static enum xf_backfill_state look_at_state(struct xf_mover *mover, const struct xf_worker_phase *phase)
+{
     pthread_mutex_lock(&mover->lock);
     enum xf_backfill_state state = mover->progress.state;
-    if (!dual_write || authority != XF_LEGACY || state != XF_BACKFILL_RUNNING) {
+    if (!phase->is_dual_writing || phase->authority != XF_LEGACY || state != XF_BACKFILL_RUNNING) {
         mover->is_moving = false;
         mover->plan_is_stale = true;
     }
     pthread_mutex_unlock(&mover->lock);
+    return state;
+}
+
+static bool take_turn(struct xf_mover *mover)
+{
+    struct xf_worker_phase phase = xf_office_phase(mover->office, mover->migration);
+    if (was_off(mover, &phase))
+        on_dual_write_off(mover);
+    enum xf_backfill_state state = look_at_state(mover, &phase);
     if (state == XF_BACKFILL_NONE)
         load_progress(mover);
     bool has_repaired = false;
-    if (dual_write) {
-        if (state == XF_BACKFILL_STARTING && authority == XF_LEGACY)
+    if (phase.is_dual_writing) {
+        if (state == XF_BACKFILL_STARTING && phase.authority == XF_LEGACY)
             start_backfill(mover);
-        else if (state == XF_BACKFILL_RUNNING && authority == XF_LEGACY)
+        else if (state == XF_BACKFILL_RUNNING && phase.authority == XF_LEGACY)
             run_backfill(mover);
-        has_repaired = xf_repair_some(mover, authority);
+        has_repaired = xf_repair_some(mover, phase.authority);
     }
-    if (dual_write && state == XF_BACKFILL_DONE)
-        ask_for_reconcile(mover);
+    if (phase.is_dual_writing && state == XF_BACKFILL_DONE)
+        (void)ask_for_reconcile(mover); /* nothing waits for it here */
     measure_rate(mover);
     save_progress(mover);
     return has_repaired;
@@ -374,10 +422,8 @@ static void *run_driver(void *ctx)
 static bool may_write(void *ctx, enum xf_side authority)
 {
     struct xf_mover *mover = ctx;
-    bool dual_write = false;
-    enum xf_side now = XF_LEGACY;
-    xf_office_phase(mover->office, mover->migration, &dual_write, &now);
-    return dual_write && now == authority && !atomic_load(&mover->office->is_stopping);
+    struct xf_worker_phase phase = xf_office_phase(mover->office, mover->migration);
+    return phase.is_dual_writing && phase.authority == authority && !atomic_load(&mover->office->is_stopping);
 }
 
 static enum xf_err init_locks(struct xf_mover *mover)
@@ -435,6 +481,7 @@ enum xf_err xf_mover_start(struct xf_mover *mover, struct xf_office *office, siz
                                .migration = migration,
                                .want_reconcile = want_reconcile,
                                .ctx = ctx,
+                               .period = xf_office_phase(office, migration).period,
                                .plan_is_stale = true,
                                .random = xf_clock_now_ns() | 1};
     enum xf_err err = init_locks(mover);

@@ -28,14 +28,15 @@ static void go_on(struct xf_mover *mover)
     go_to(mover, has_begun ? XF_BACKFILL_RUNNING : XF_BACKFILL_STARTING);
 }
 
-static enum xf_err start(struct xf_mover *mover, bool adopt, bool dual_write, enum xf_side authority,
-                         struct xf_buf *why)
+static enum xf_err start(struct xf_mover *mover, bool adopt, const struct xf_worker_phase *phase, struct xf_buf *why)
 {
-    if (!dual_write)
+    if (!phase->is_dual_writing)
         return say(why, "turn dual_write on first: writes made during the backfill would be lost otherwise");
-    if (authority != XF_LEGACY)
+    if (phase->authority != XF_LEGACY)
         return say(why, "reads are on the new collection: there is nothing to fill");
-    switch (mover->progress.state) {
+    bool is_old = mover->period != phase->period; /* the driver has yet to see that dual writes were off */
+    mover->asked_period = phase->period;
+    switch (is_old ? XF_BACKFILL_NONE : mover->progress.state) {
     case XF_BACKFILL_STARTING:
     case XF_BACKFILL_RUNNING:
     case XF_BACKFILL_DONE:
@@ -67,13 +68,13 @@ static enum xf_err pause(struct xf_mover *mover, struct xf_buf *why)
     return XF_OK;
 }
 
-static enum xf_err resume(struct xf_mover *mover, bool dual_write, struct xf_buf *why)
+static enum xf_err resume(struct xf_mover *mover, const struct xf_worker_phase *phase, struct xf_buf *why)
 {
     if (is_under_way(mover))
         return XF_OK;
     if (mover->progress.state != XF_BACKFILL_PAUSED && mover->progress.state != XF_BACKFILL_FAILED)
         return say(why, "there is no paused or failed backfill to resume");
-    if (!dual_write)
+    if (!phase->is_dual_writing)
         return say(why, "turn dual_write on first: writes made during the backfill would be lost otherwise");
     go_on(mover);
     return XF_OK;
@@ -87,22 +88,22 @@ static enum xf_err cancel(struct xf_mover *mover, struct xf_buf *why)
         return say(why, "no backfill is under way");
     mover->progress = (struct xf_progress){0};
     go_to(mover, XF_BACKFILL_CANCELLED);
+    /* Ids that were still to be copied are in no list any more. */
+    xf_journal_mark_dirty(mover->office->journal, mover->migration, &(struct xf_journal_scope){.is_all = true});
     return XF_OK;
 }
 
 enum xf_err xf_mover_command(struct xf_mover *mover, enum xf_command command, bool adopt, struct xf_buf *why)
 {
-    bool dual_write = false;
-    enum xf_side authority = XF_LEGACY;
-    xf_office_phase(mover->office, mover->migration, &dual_write, &authority);
+    struct xf_worker_phase phase = xf_office_phase(mover->office, mover->migration);
     enum xf_err err = XF_ERR_INVALID;
     pthread_mutex_lock(&mover->lock);
     if (command == XF_COMMAND_BACKFILL)
-        err = start(mover, adopt, dual_write, authority, why);
+        err = start(mover, adopt, &phase, why);
     else if (command == XF_COMMAND_PAUSE)
         err = pause(mover, why);
     else if (command == XF_COMMAND_RESUME)
-        err = resume(mover, dual_write, why);
+        err = resume(mover, &phase, why);
     else if (command == XF_COMMAND_CANCEL)
         err = cancel(mover, why);
     pthread_cond_broadcast(&mover->changed);

@@ -80,7 +80,7 @@ void xf_plan_more(struct xf_mover *mover)
         uint64_t wait_ms = xf_backoff_ms(mover->attempt++, hand->read.retry_after_ms, xf_random_next(&mover->random));
         mover->next_try_ms = xf_clock_now_ms() + wait_ms;
     } else if (err != XF_ERR_STATE) {
-        xf_mover_change_state(mover, XF_BACKFILL_FAILED, hand->why);
+        (void)xf_mover_change_state(mover, XF_BACKFILL_RUNNING, XF_BACKFILL_FAILED, hand->why); /* or a verb came first */
     }
 out:
     xf_facts_unref(facts);
@@ -110,5 +110,5 @@ void xf_plan_account(struct xf_mover *mover)
     if (!refused[0])
         return;
     mover->facts_read_ms = 0;
-    xf_mover_change_state(mover, XF_BACKFILL_FAILED, refused);
+    (void)xf_mover_change_state(mover, XF_BACKFILL_RUNNING, XF_BACKFILL_FAILED, refused); /* or a verb came first */
 }

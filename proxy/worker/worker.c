@@ -37,17 +37,19 @@ enum xf_err xf_office_load(struct xf_office *office, size_t migration, const cha
     return err;
 }
 
-void xf_office_set_complete(struct xf_office *office, size_t migration, bool is_complete)
+void xf_office_set_complete(struct xf_office *office, size_t migration, bool is_complete, uint64_t period)
 {
     pthread_mutex_lock(&office->lock);
-    office->host.set_complete(office->host.ctx, migration, is_complete);
+    office->host.set_complete(office->host.ctx, migration, is_complete, period);
     pthread_mutex_unlock(&office->lock);
 }
 
 /* Without the lock: commands ask too, on a thread that must not wait for a save. */
-void xf_office_phase(struct xf_office *office, size_t migration, bool *dual_write, enum xf_side *authority)
+struct xf_worker_phase xf_office_phase(struct xf_office *office, size_t migration)
 {
-    office->host.phase(office->host.ctx, migration, dual_write, authority);
+    struct xf_worker_phase phase = {0};
+    office->host.phase(office->host.ctx, migration, &phase);
+    return phase;
 }
 
 void xf_office_event(struct xf_office *office, size_t migration, const char *name, const char *text)
@@ -197,14 +199,11 @@ static enum xf_err command_desk(struct xf_worker *worker, size_t migration, enum
                                 const struct xf_command_options *options, struct xf_buf *why)
 {
     struct xf_desk *desk = &worker->units[migration].desk;
-    bool dual_write = false;
-    enum xf_side authority = XF_LEGACY;
-    xf_office_phase(&worker->office, migration, &dual_write, &authority);
     if (command == XF_COMMAND_PREPARE && worker->office.config->migrations[migration].schema_file)
         return say(why, XF_ERR_STATE,
                    "declared schemas come with a later version: leave `schema` out and the new collection "
                    "is made like the legacy one");
-    if (command == XF_COMMAND_RECONCILE && !dual_write)
+    if (command == XF_COMMAND_RECONCILE && !xf_office_phase(&worker->office, migration).is_dual_writing)
         return say(why, XF_ERR_STATE, "turn dual_write on first: without it what differs is not repaired");
     xf_desk_want(desk,
                  command == XF_COMMAND_PREPARE    ? XF_DESK_PREPARE

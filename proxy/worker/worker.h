@@ -16,16 +16,21 @@ struct xf_worker;
 
 /* How the worker reaches what belongs to the control thread. All are called on the worker's threads, one call at a
  * time, and may hand over to the control thread but must not wait for it; `phase` is also called on several threads at
- * once, and on the one that calls xf_worker_command. `dual_write` must become true only when no write that went to one
- * side alone is in flight. */
+ * once, and on the one that calls xf_worker_command. */
+struct xf_worker_phase {
+    bool is_off;          /* dual writes are off: what was copied grows old */
+    bool is_dual_writing; /* and no write that went to one side alone is in flight any more */
+    enum xf_side authority;
+    uint64_t period; /* grows each time dual writes are turned on: equal numbers, and none was missed in between */
+};
 struct xf_worker_host {
     void *ctx;
     /* Small durable values: see control.h. */
     void (*save)(void *ctx, size_t migration, const char *name, struct xf_slice value);
     enum xf_err (*load)(void *ctx, size_t migration, const char *name, struct xf_buf *out);
-    void (*set_complete)(void *ctx, size_t migration, bool is_complete);
-    /* What is in force now: is the migration dual writing, and which side is the authority. */
-    void (*phase)(void *ctx, size_t migration, bool *dual_write, enum xf_side *authority);
+    /* Complete counts only if dual writes have been on since `period` began. */
+    void (*set_complete)(void *ctx, size_t migration, bool is_complete, uint64_t period);
+    void (*phase)(void *ctx, size_t migration, struct xf_worker_phase *phase);
     /* An event for /events and the log: static name, JSON object as detail. */
     void (*event)(void *ctx, size_t migration, const char *name, struct xf_slice detail_json);
 };

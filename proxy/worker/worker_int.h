@@ -22,8 +22,8 @@ struct xf_office {
 void xf_office_save(struct xf_office *office, size_t migration, const char *name, struct xf_slice value);
 XF_MUST_CHECK enum xf_err xf_office_load(struct xf_office *office, size_t migration, const char *name,
                                          struct xf_buf *out);
-void xf_office_set_complete(struct xf_office *office, size_t migration, bool is_complete);
-void xf_office_phase(struct xf_office *office, size_t migration, bool *dual_write, enum xf_side *authority);
+void xf_office_set_complete(struct xf_office *office, size_t migration, bool is_complete, uint64_t period);
+struct xf_worker_phase xf_office_phase(struct xf_office *office, size_t migration);
 /* An event with {"text":...} as detail. */
 void xf_office_event(struct xf_office *office, size_t migration, const char *name, const char *text);
 
@@ -58,6 +58,8 @@ struct xf_mover {
     size_t range_head, range_count;
     bool is_moving; /* copiers may begin ranges */
     bool wants_save;
+    uint64_t period;       /* of dual writes, as in xf_worker_phase: the progress holds for it */
+    uint64_t asked_period; /* in which a backfill was asked for last */
     struct xf_facts *facts;
     char error[XF_WHY_MAX], repair_error[XF_WHY_MAX];
     uint64_t bytes_per_point; /* of late; 0: not known yet */
@@ -69,7 +71,7 @@ struct xf_mover {
 
     /* The driver's own. */
     struct xf_hand hand;
-    bool has_seen_dual_write;
+    uint64_t through_ms; /* when the last range was found to be over; 0: not yet */
     bool plan_has_from, plan_is_through, plan_is_stale;
     struct xf_point_id plan_from;
     uint64_t facts_read_ms, facts_next_ms, saved_ms, loaded_ms, rate_ms, rate_copied, next_try_ms, repair_next_ms;
@@ -94,8 +96,10 @@ XF_MUST_CHECK enum xf_err xf_mover_status(struct xf_mover *mover, struct xf_buf 
  * thread. */
 XF_MUST_CHECK enum xf_err xf_mover_facts(struct xf_mover *mover, struct xf_facts **facts);
 
-/* Sets the backfill's state, with the reason if it is not a good one, logs it and tells the host. */
-void xf_mover_change_state(struct xf_mover *mover, enum xf_backfill_state state, const char *error);
+/* Moves the backfill from one state to the next, with the reason if it is not a good one, logs it and tells the host. False,
+ * and nothing happens, if a verb has moved it elsewhere meanwhile. */
+bool xf_mover_change_state(struct xf_mover *mover, enum xf_backfill_state from, enum xf_backfill_state to,
+                           const char *error);
 
 /* plan.c: throws the plan away, unless a copier has a range in hand; the lock is held. */
 bool xf_plan_clear(struct xf_mover *mover);

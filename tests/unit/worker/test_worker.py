@@ -321,6 +321,71 @@ def test_dual_write_off_forgets_the_backfill(q, worker):
     assert normal(q, "N") == normal(q, "L")  # 2 and 4 are gone there too
 
 
+def test_dual_writes_off_for_less_than_a_turn_forget_the_backfill_too(q, worker):
+    fill(q, 50)
+    one = prepared(worker)
+    one("backfill")
+    one.wait("backfill", "done")
+    one("dual_write 0")
+    one("dual_write 1")
+    q.call("POST", "/collections/L/points/delete?wait=true", {"points": [2, 4]})  # as one that went to one side would
+    one.wait("backfill", "none")
+    assert one("journal")["is_unknown"]
+    one("backfill")
+    one.wait("backfill", "done")
+    assert normal(q, "N") == normal(q, "L")
+
+
+def test_a_backfill_asked_for_right_after_dual_writes_are_on_is_not_forgotten(q, worker):
+    fill(q, 50)
+    one = prepared(worker)
+    for _ in range(20):
+        one("dual_write 0")
+        one("dual_write 1")
+        assert one("backfill")["code"] == "OK"
+        one.wait("backfill", "done")
+
+
+def test_a_backfill_that_was_done_before_a_restart_with_dual_writes_off_starts_over(q, worker):
+    fill(q, 50)
+    one = prepared(worker)
+    one("backfill")
+    one.wait("backfill", "done")
+    one.stop()
+    two = worker()
+    two("dual_write 0")
+    q.call("POST", "/collections/L/points/delete?wait=true", {"points": [2, 4]})
+    two.wait("backfill", "none")
+    two("dual_write 1")
+    two("backfill")
+    two.wait("backfill", "done")
+    assert normal(q, "N") == normal(q, "L")
+
+
+def test_a_cancel_while_the_backfill_starts_counts(q, worker):
+    fill(q, 50)
+    one = prepared(worker)
+    q.fault("delay", ms=700, path_regex="/count", times=2)
+    one("backfill")
+    until(lambda: sum(rule["hits"] for rule in q.faults()), lambda hits: hits > 0)
+    assert one("cancel")["code"] == "OK"
+    until(lambda: sum(rule["hits"] for rule in q.faults()), lambda hits: hits == 2)
+    time.sleep(1)
+    assert one.status("backfill")["state"] == "cancelled"
+    assert one("journal")["is_unknown"]  # what was still to be copied is in no list
+
+
+def test_a_point_that_is_written_all_the_time_does_not_keep_the_backfill_from_its_end(q, worker):
+    fill(q, 50)
+    one = prepared(worker)
+    one("backfill")
+
+    def look():
+        one("dirty " + " ".join(str(i) for i in range(0, 50, 2)))
+        return one.status("backfill")["state"]
+    until(look, lambda state: state == "done")
+
+
 def test_reconcile_finds_what_nobody_saw(q, worker):
     fill(q, 120)
     one = prepared(worker)

@@ -17,7 +17,9 @@
 
 struct host {
     const char *state_dir;
-    atomic_bool dual_write, is_complete;
+    atomic_int dual_write; /* -1: the flag is on but nothing rests on it yet, as after a start */
+    atomic_int period;
+    atomic_bool is_complete;
 };
 
 static void name_file(const struct host *host, const char *name, char *path, size_t path_bytes)
@@ -49,17 +51,22 @@ static enum xf_err on_load(void *ctx, size_t migration, const char *name, struct
     return xf_buf_append(out, bytes, n);
 }
 
-static void on_complete(void *ctx, size_t migration, bool is_complete)
+static void on_complete(void *ctx, size_t migration, bool is_complete, uint64_t period)
 {
     (void)migration;
+    (void)period;
     atomic_store(&((struct host *)ctx)->is_complete, is_complete);
 }
 
-static void on_phase(void *ctx, size_t migration, bool *dual_write, enum xf_side *authority)
+static void on_phase(void *ctx, size_t migration, struct xf_worker_phase *phase)
 {
+    struct host *host = ctx;
+    int dual_write = atomic_load(&host->dual_write);
     (void)migration;
-    *dual_write = atomic_load(&((struct host *)ctx)->dual_write);
-    *authority = XF_LEGACY;
+    *phase = (struct xf_worker_phase){.is_off = dual_write == 0,
+                                      .is_dual_writing = dual_write == 1,
+                                      .authority = XF_LEGACY,
+                                      .period = (uint64_t)atomic_load(&host->period)};
 }
 
 static void on_event(void *ctx, size_t migration, const char *name, struct xf_slice detail)
@@ -149,7 +156,9 @@ static void run_line(struct driver *driver, char *line)
         xf_journal_mark_dirty(driver->journal, 0, &(struct xf_journal_scope){.is_all = true});
         puts("{}");
     } else if (strcmp(line, "dual_write") == 0) {
-        atomic_store(&driver->host.dual_write, *rest == '1');
+        int was = atomic_exchange(&driver->host.dual_write, *rest == '1');
+        if (was == 0 && *rest == '1')
+            atomic_fetch_add(&driver->host.period, 1);
         puts("{}");
     } else if (strcmp(line, "complete") == 0) {
         puts(atomic_load(&driver->host.is_complete) ? "true" : "false");
@@ -243,6 +252,7 @@ static struct driver driver = {
 int main(int argc, char **argv)
 {
     driver.config.upstreams = driver.upstreams;
+    atomic_store(&driver.host.dual_write, -1);
     driver.config.migrations = &driver.migration;
     read_options(&driver, argc, argv);
     const struct xf_worker_host host = {&driver.host, on_save, on_load, on_complete, on_phase, on_event};
