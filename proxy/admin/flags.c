@@ -64,6 +64,11 @@ static void refuse(struct evhttp_request *http, enum xf_err err)
             http, 409,
             "these two flags do not go together: a share of reads from the new collection needs dual writes");
         return;
+    case XF_ERR_BUSY:
+        xf_admin_error(http, 409,
+                       "this would read a collection that misses writes: go by way of dual_write on and new_reads on, "
+                       "see the migration's status, or set guard: warn");
+        return;
     case XF_ERR_IO:
         xf_admin_error(http, 503, "Redis is away: the flags cannot be changed until it is back");
         return;

@@ -172,6 +172,11 @@ enum xf_phase xf_control_phase(const struct xf_control *control, size_t migratio
     return control->migrations[migration].flags.phase;
 }
 
+bool xf_control_was_dual_writing(const struct xf_control *control, size_t migration)
+{
+    return control->migrations[migration].was_dual_writing;
+}
+
 bool xf_control_redis_is_up(const struct xf_control *control)
 {
     return xf_redis_is_up(control->redis);
@@ -231,13 +236,16 @@ static enum xf_err check_pair(const struct xf_control *control, size_t migration
         return XF_ERR_INVALID;
     if (new_reads && xf_flag_parse(XF_FLAG_NEW_READS, xf_slice_of(new_reads), &reads))
         return XF_ERR_INVALID;
-    return xf_phase_of_flags(dual != 0, reads, &phase) ? XF_ERR_STATE : XF_OK;
+    if (xf_phase_of_flags(dual != 0, reads, &phase))
+        return XF_ERR_STATE;
+    bool may_jump = control->migrations[migration].conf->guard == XF_GUARD_WARN;
+    bool is_complete = xf_control_is_complete(control, migration);
+    return !may_jump && xf_flags_obstacle(flags->phase, phase, is_complete) ? XF_ERR_BUSY : XF_OK;
 }
 
 enum xf_err xf_control_set_flags(struct xf_control *control, size_t migration, const char *dual_write,
                                  const char *new_reads, xf_control_done_fn *done, void *ctx)
 {
-    const struct xf_slice *keys = &control->key_args[1 + migration * XF_KEYS_PER_MIGRATION];
     struct xf_slice args[5] = {XF_SLICE("MSET")};
     size_t count = 1;
     enum xf_err err = dual_write || new_reads ? check_pair(control, migration, dual_write, new_reads) : XF_ERR_INVALID;
@@ -246,11 +254,11 @@ enum xf_err xf_control_set_flags(struct xf_control *control, size_t migration, c
     if (!xf_redis_is_up(control->redis))
         return XF_ERR_IO;
     if (dual_write) {
-        args[count++] = keys[XF_FLAG_DUAL_WRITE];
+        args[count++] = xf_slice_of(control->keys[migration * XF_KEYS_PER_MIGRATION + XF_FLAG_DUAL_WRITE]);
         args[count++] = xf_slice_of(dual_write);
     }
     if (new_reads) {
-        args[count++] = keys[XF_FLAG_NEW_READS];
+        args[count++] = xf_slice_of(control->keys[migration * XF_KEYS_PER_MIGRATION + XF_FLAG_NEW_READS]);
         args[count++] = xf_slice_of(new_reads);
     }
     struct setting *setting = malloc(sizeof *setting);

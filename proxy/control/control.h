@@ -40,13 +40,16 @@ enum xf_phase xf_control_phase(const struct xf_control *control, size_t migratio
 bool xf_control_redis_is_up(const struct xf_control *control);
 uint64_t xf_control_redis_down_ms(const struct xf_control *control); /* since it was last up; 0 while up */
 
+/* Whether the state directory said that dual writes were on when an earlier process last wrote it. */
+bool xf_control_was_dual_writing(const struct xf_control *control, size_t migration);
+
 /* The backfill has been through, or has been forgotten; kept in Redis and in state_dir. */
 void xf_control_set_complete(struct xf_control *control, size_t migration, bool is_complete);
 bool xf_control_is_complete(const struct xf_control *control, size_t migration);
 
 /* Sets the migration's own flag keys in Redis, both at once. `done` is called later, on this thread: when what was set
  * is in force, or with what went wrong. NULL text leaves a flag alone. INVALID for what is no flag value, STATE for a
- * pair that has no phase, IO while Redis is away; then nothing is set and `done` is not called. */
+ * pair that has no phase, BUSY for a phase that cannot be reached from the present one (xf_flags_obstacle), IO while Redis is away; then nothing is set and `done` is not called. */
 typedef void xf_control_done_fn(void *ctx, enum xf_err err);
 XF_MUST_CHECK enum xf_err xf_control_set_flags(struct xf_control *control, size_t migration, const char *dual_write,
                                                const char *new_reads, xf_control_done_fn *done, void *ctx);

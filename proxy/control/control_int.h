@@ -24,6 +24,7 @@ struct xf_control_migration {
     struct xf_values values;
     struct xf_name_list vectors; /* of the legacy collection */
     bool is_unsaved;             /* the state file is behind */
+    bool was_dual_writing;       /* by the state file, at the start */
 };
 
 struct xf_control {
@@ -39,8 +40,9 @@ struct xf_control {
 
     /* follow.c */
     struct xf_redis *redis; /* commands */
-    char **keys;            /* of one MGET: XF_KEYS_PER_MIGRATION for each, then the XF_KEYS_GLOBAL */
+    char **keys;            /* of one reading: XF_KEYS_PER_MIGRATION for each, then the XF_KEYS_GLOBAL */
     struct xf_slice *key_args;
+    char key_count_text[24];
     size_t key_count;
     size_t reads_in_flight;
     bool read_again;

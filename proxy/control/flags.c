@@ -55,7 +55,8 @@ enum xf_err xf_flag_parse(enum xf_flag flag, struct xf_slice text, uint8_t *perc
 
 static bool is_set(const struct xf_flag_reading *reading, enum xf_flag flag)
 {
-    return reading->own[flag].ptr || reading->global[flag].ptr;
+    return reading->own[flag].ptr || reading->global[flag].ptr || reading->is_own_odd[flag] ||
+           reading->is_global_odd[flag];
 }
 
 static void remember_incarnation(struct xf_flags *flags, struct xf_slice incarnation)
@@ -100,11 +101,21 @@ static void say_bad_value(struct xf_flags *flags, enum xf_flag flag, bool is_own
                  expected[flag]);
 }
 
+static void say_odd_value(struct xf_flags *flags, enum xf_flag flag, bool is_own)
+{
+    if (flags->error[0] == '\0')
+        snprintf(flags->error, sizeof flags->error,
+                 "the %s %s is not a text (a list or a hash, for instance); the last good value stays",
+                 is_own ? "migration's" : "global", key_names[flag]);
+}
+
 static void read_flag(struct xf_flags *flags, const struct xf_flag_reading *reading, enum xf_flag flag)
 {
-    bool is_own = reading->own[flag].ptr != NULL;
+    bool is_own = reading->own[flag].ptr || reading->is_own_odd[flag];
     struct xf_slice text = is_own ? reading->own[flag] : reading->global[flag];
-    if (!text.ptr) {
+    if (is_own ? reading->is_own_odd[flag] : reading->is_global_odd[flag]) {
+        say_odd_value(flags, flag, is_own);
+    } else if (!text.ptr) {
         if (flags->is_held[flag])
             return;
         flags->wanted[flag] = 0;
@@ -117,15 +128,42 @@ static void read_flag(struct xf_flags *flags, const struct xf_flag_reading *read
     }
 }
 
-static void put_in_force(struct xf_flags *flags)
+const char *xf_flags_obstacle(enum xf_phase from, enum xf_phase to, bool is_complete)
+{
+    if (from == XF_PHASE_NEW_ONLY && to != XF_PHASE_NEW_ONLY && to != XF_PHASE_SWITCHED)
+        return "the legacy collection misses what was written since dual writes were turned off: turn them on with "
+               "new_reads on, reconcile, and roll back then";
+    if (to == XF_PHASE_NEW_ONLY && from != XF_PHASE_NEW_ONLY && from != XF_PHASE_SWITCHED && !is_complete)
+        return "the backfill has not been through, so the new collection misses points: turn dual_write on, backfill, "
+               "and switch first";
+    return NULL;
+}
+
+/* A first reading has nothing to step from. If a backfill was through once, another process may have been in new_only. */
+static const char *obstacle(const struct xf_flags *flags, const struct xf_flag_reading *reading, enum xf_phase to)
+{
+    if (flags->may_jump)
+        return NULL;
+    return xf_flags_obstacle(flags->phase, to,
+                             reading->is_complete || (!flags->has_history && reading->has_backfilled));
+}
+
+static void put_in_force(struct xf_flags *flags, const struct xf_flag_reading *reading)
 {
     bool dual_write = flags->wanted[XF_FLAG_DUAL_WRITE] != 0;
     uint8_t percent = flags->wanted[XF_FLAG_NEW_READS];
     enum xf_phase phase;
     if (!xf_phase_of_flags(dual_write, percent, &phase)) {
+        const char *why = obstacle(flags, reading, phase);
+        if (why) {
+            snprintf(flags->error, sizeof flags->error, "%s cannot become %s: %s", xf_phase_name(flags->phase),
+                     xf_phase_name(phase), why);
+            return;
+        }
         flags->dual_write = dual_write;
         flags->new_reads_percent = percent;
         flags->phase = phase;
+        flags->has_history = true;
     } else if (flags->error[0] == '\0') {
         snprintf(flags->error, sizeof flags->error,
                  "new_reads is %u%% while dual_write is off, which is no phase; %s stays", percent,
@@ -142,7 +180,7 @@ struct xf_flag_change xf_flags_apply(struct xf_flags *flags, const struct xf_fla
         hold_missing(flags, reading);
     for (enum xf_flag flag = 0; flag < XF_FLAG_COUNT; flag++)
         read_flag(flags, reading, flag);
-    put_in_force(flags);
+    put_in_force(flags, reading);
     bool is_held = flags->is_held[XF_FLAG_DUAL_WRITE] || flags->is_held[XF_FLAG_NEW_READS];
     if (is_held && flags->error[0] == '\0')
         snprintf(flags->error, sizeof flags->error, "redis was emptied; set the flags again (%s stays until then)",
@@ -166,5 +204,6 @@ enum xf_err xf_flags_restore(struct xf_flags *flags, uint8_t dual_write, uint8_t
     flags->dual_write = dual_write != 0;
     flags->new_reads_percent = new_reads;
     flags->phase = phase;
+    flags->has_history = true;
     return XF_OK;
 }

@@ -21,6 +21,7 @@ const char *xf_flag_from_name(enum xf_flag_from from);
 XF_MUST_CHECK enum xf_err xf_flag_parse(enum xf_flag flag, struct xf_slice text, uint8_t *percent);
 
 struct xf_flags {
+    bool may_jump; /* guard: warn; phases are left for any other, whatever is lost by that */
     uint8_t wanted[XF_FLAG_COUNT]; /* the last good values, in percent */
     enum xf_flag_from from[XF_FLAG_COUNT];
     /* Redis was emptied and this flag has not been set again: the last value stays. */
@@ -28,14 +29,18 @@ struct xf_flags {
     bool dual_write; /* in force */
     uint8_t new_reads_percent;
     enum xf_phase phase;
+    bool has_history; /* the phase is one that was in force: by the state file, or by a reading before */
     char incarnation[XF_INCARNATION_MAX + 1]; /* of the Redis last seen; "" if none was */
     bool is_adopting;                         /* the incarnation has gone and a new one is being written */
     char error[320];                          /* "" or what is wrong with what stands in Redis */
 };
 
-/* One reading; a slice with ptr NULL is a key that is not there. */
+/* One reading; a slice with ptr NULL is a key that is not there, unless it stands for something else than a text. */
 struct xf_flag_reading {
     struct xf_slice own[XF_FLAG_COUNT], global[XF_FLAG_COUNT], incarnation;
+    bool is_own_odd[XF_FLAG_COUNT], is_global_odd[XF_FLAG_COUNT]; /* a list, a hash: no flag, and not a missing one */
+    bool is_complete;    /* the backfill has been through, and dual writes were on since */
+    bool has_backfilled; /* or was so once */
 };
 struct xf_flag_change {
     bool is_in_force_changed; /* to be published */
@@ -44,6 +49,9 @@ struct xf_flag_change {
     bool is_error_new;        /* `error` says something it did not say before */
 };
 struct xf_flag_change xf_flags_apply(struct xf_flags *flags, const struct xf_flag_reading *reading);
+/* NULL, or why this step would lose reads or writes, whatever the flags say. One side alone is written in legacy_only and
+ * in new_only, so the other is old by the time it would be read. */
+const char *xf_flags_obstacle(enum xf_phase from, enum xf_phase to, bool is_complete);
 /* After a restart: what was in force then. INVALID for a pair that has no phase. */
 XF_MUST_CHECK enum xf_err xf_flags_restore(struct xf_flags *flags, uint8_t dual_write, uint8_t new_reads);
 

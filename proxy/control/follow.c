@@ -1,7 +1,8 @@
 /* Following the flags: the command connection, the reading of all keys at once, and the polls.
  *
- * One MGET reads everything that decides: three keys per migration and three global ones. It is atomic in Redis, so a
- * reading never shows half of an MSET, and it costs less than finding out what exactly an invalidation was about.
+ * One script reads everything that decides: three keys per migration and three global ones. It is atomic in Redis, so a
+ * reading never shows half of an MSET, and it costs less than finding out what exactly an invalidation was about. MGET
+ * would do but for one thing: to it a key of another type (a list, a hash) is one that is not there, which means "off".
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "common/base/clock.h"
@@ -13,7 +14,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { POLL_MS_MIN = 10 };
+enum { POLL_MS_MIN = 10, READ_WORDS = 3 /* EVAL, script, number of keys */ };
+
+static const char read_script[] = "local read = {} for i, key in ipairs(KEYS) do read[i] = redis.pcall('GET', key) end "
+                                  "return read";
 
 struct reading {
     struct xf_control *control;
@@ -39,6 +43,11 @@ static struct xf_slice text_or_none(const struct xf_redis_reply *reply, size_t i
     return xf_redis_reply_type(item) == XF_REDIS_TEXT ? xf_redis_reply_text(item) : XF_SLICE_NONE;
 }
 
+static bool is_odd(const struct xf_redis_reply *reply, size_t i)
+{
+    return xf_redis_reply_type(xf_redis_reply_item(reply, i)) == XF_REDIS_ERROR;
+}
+
 static void report_flag_error(struct xf_control *control, size_t migration)
 {
     const struct xf_control_migration *m = &control->migrations[migration];
@@ -46,10 +55,14 @@ static void report_flag_error(struct xf_control *control, size_t migration)
     xf_log(XF_LOG_ERROR, "flags", "migration=%s: %s", m->conf->name, m->flags.error);
 }
 
-static bool apply_one(struct xf_control *control, size_t i, const struct xf_flag_reading *reading)
+static bool apply_one(struct xf_control *control, size_t i, struct xf_flag_reading *reading)
 {
     struct xf_control_migration *m = &control->migrations[i];
     bool was_dual_write = m->flags.dual_write;
+    const struct xf_value *marker = xf_values_find(&m->values, XF_SLICE("complete"));
+    reading->is_complete = xf_control_is_complete(control, i);
+    reading->has_backfilled = marker && marker->len > 0;
+    m->flags.may_jump = m->conf->guard == XF_GUARD_WARN;
     struct xf_flag_change change = xf_flags_apply(&m->flags, reading);
     if (change.is_error_new)
         report_flag_error(control, i);
@@ -83,7 +96,7 @@ static void write_incarnation(struct xf_control *control)
     arc4random_buf(random, sizeof random);
     for (size_t i = 0; i < sizeof random; i++)
         snprintf(id + 2 * i, 3, "%02x", random[i]);
-    struct xf_slice key = control->key_args[control->key_count];
+    struct xf_slice key = control->key_args[READ_WORDS + control->key_count - 1];
     struct xf_slice args[] = {XF_SLICE("SET"), key, xf_slice_of(id), XF_SLICE("NX")};
     control->is_incarnation_under_way = xf_redis_command(control->redis, args, 4, on_incarnation, control) == XF_OK;
 }
@@ -101,12 +114,15 @@ static void apply(struct xf_control *control, const struct xf_redis_reply *reply
     size_t migrations = control->config->migration_count, globals = migrations * XF_KEYS_PER_MIGRATION;
     bool was_emptied = false, is_changed = false;
     struct xf_flag_reading reading = {.global = {text_or_none(reply, globals), text_or_none(reply, globals + 1)},
-                                      .incarnation = text_or_none(reply, globals + 2)};
+                                      .incarnation = text_or_none(reply, globals + 2),
+                                      .is_global_odd = {is_odd(reply, globals), is_odd(reply, globals + 1)}};
     for (size_t i = 0; i < migrations; i++) {
         struct xf_flags before = control->migrations[i].flags;
         size_t first = i * XF_KEYS_PER_MIGRATION;
         reading.own[XF_FLAG_DUAL_WRITE] = text_or_none(reply, first);
         reading.own[XF_FLAG_NEW_READS] = text_or_none(reply, first + 1);
+        reading.is_own_odd[XF_FLAG_DUAL_WRITE] = is_odd(reply, first);
+        reading.is_own_odd[XF_FLAG_NEW_READS] = is_odd(reply, first + 1);
         is_changed |= xf_mirror_saw_complete(control, i, text_or_none(reply, first + 2));
         was_emptied |= apply_one(control, i, &reading);
         is_changed |= before.dual_write != control->migrations[i].flags.dual_write ||
@@ -168,7 +184,7 @@ void xf_follow_read(struct xf_control *control, xf_read_done_fn *done, void *ctx
     enum xf_err err = read ? XF_OK : XF_ERR_NOMEM;
     if (read) {
         *read = (struct reading){control, done, ctx};
-        err = xf_redis_command(control->redis, control->key_args, control->key_count + 1, on_read, read);
+        err = xf_redis_command(control->redis, control->key_args, control->key_count + READ_WORDS, on_read, read);
     }
     if (!err) {
         control->reads_in_flight++;
@@ -235,7 +251,7 @@ static bool add_key(struct xf_control *control, size_t i, const char *migration,
         control->keys[i] = NULL;
         return false;
     }
-    control->key_args[i + 1] = xf_slice(control->keys[i], (size_t)len);
+    control->key_args[READ_WORDS + i] = xf_slice(control->keys[i], (size_t)len);
     return true;
 }
 
@@ -244,10 +260,13 @@ static enum xf_err make_keys(struct xf_control *control)
     size_t migrations = control->config->migration_count, i = 0;
     control->key_count = migrations * XF_KEYS_PER_MIGRATION + XF_KEYS_GLOBAL;
     control->keys = calloc(control->key_count, sizeof *control->keys);
-    control->key_args = calloc(control->key_count + 1, sizeof *control->key_args);
+    control->key_args = calloc(control->key_count + READ_WORDS, sizeof *control->key_args);
     if (!control->keys || !control->key_args)
         return XF_ERR_NOMEM;
-    control->key_args[0] = XF_SLICE("MGET");
+    snprintf(control->key_count_text, sizeof control->key_count_text, "%zu", control->key_count);
+    control->key_args[0] = XF_SLICE("EVAL");
+    control->key_args[1] = xf_slice_of(read_script);
+    control->key_args[2] = xf_slice_of(control->key_count_text);
     for (size_t m = 0; m < migrations; m++) {
         const char *name = control->config->migrations[m].name;
         if (!add_key(control, i++, name, xf_flag_key(XF_FLAG_DUAL_WRITE)) ||

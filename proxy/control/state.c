@@ -20,6 +20,7 @@ static void load_one(struct xf_control *control, struct xf_control_migration *m)
     if (!err)
         err = xf_state_parse(xf_buf_view(&text), &m->flags, &m->values);
     xf_buf_fini(&text);
+    m->was_dual_writing = !err && m->flags.dual_write;
     if (!err) {
         xf_log(XF_LOG_INFO, "state", "migration=%s phase=%s: the state directory says what was last in force",
                m->conf->name, xf_phase_name(m->flags.phase));

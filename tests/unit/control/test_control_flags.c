@@ -56,6 +56,21 @@ static void test_push_alone_flips(void **state)
     fixture_wait_phase(f, XF_PHASE_DUAL_WRITE);
 }
 
+static void test_a_list_in_place_of_a_flag_is_an_error(void **state)
+{
+    struct fixture *f = *state;
+    redis_do(&f->server, "SET crossfade:{alpha}:ENABLE_DUAL_WRITE 1");
+    fixture_open(f);
+    redis_do(&f->server, "EVAL return{redis.call('DEL',KEYS[1]),redis.call('RPUSH',KEYS[1],'x')} 1 "
+                         "crossfade:{alpha}:ENABLE_DUAL_WRITE");
+    run_until(f->base, has_error, f);
+    assert_int_equal(fixture_phase(f, ALPHA), XF_PHASE_DUAL_WRITE);
+    assert_non_null(strstr(error_of(f, ALPHA), "ENABLE_DUAL_WRITE is not a text"));
+    assert_true(has_metric(f, "crossfade_flag_errors 1\n"));
+    redis_do(&f->server, "DEL crossfade:{alpha}:ENABLE_DUAL_WRITE");
+    fixture_wait_phase(f, XF_PHASE_LEGACY_ONLY);
+}
+
 static void test_other_keys_cause_no_reading(void **state)
 {
     struct fixture *f = *state;
@@ -147,6 +162,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_first_snapshot_knows_the_flags, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_push_alone_flips, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_a_list_in_place_of_a_flag_is_an_error, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_other_keys_cause_no_reading, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_user_who_may_not_track_is_polled, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_lost_listener_is_replaced, fixture_setup, fixture_teardown),

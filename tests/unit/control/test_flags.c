@@ -155,6 +155,90 @@ static void test_first_start_adopts_the_incarnation(void **state)
     assert_true(apply(&flags, NULL, NULL, NULL, NULL, NULL).was_emptied);
 }
 
+static struct xf_flag_change apply_to(struct xf_flags *flags, const char *dual_write, const char *new_reads,
+                                      bool is_complete, bool has_backfilled)
+{
+    struct xf_flag_reading reading = {.own = {text(dual_write), text(new_reads)},
+                                      .incarnation = text("a"),
+                                      .is_complete = is_complete,
+                                      .has_backfilled = has_backfilled};
+    return xf_flags_apply(flags, &reading);
+}
+
+static void test_no_jump_to_a_collection_that_misses_points(void **state)
+{
+    (void)state;
+    struct xf_flags flags = {0};
+    apply_to(&flags, NULL, NULL, false, false);
+    assert_true(apply_to(&flags, "0", "1", false, true).is_error_new);
+    assert_int_equal(flags.phase, XF_PHASE_LEGACY_ONLY);
+    assert_non_null(strstr(flags.error, "legacy_only cannot become new_only"));
+    apply_to(&flags, "1", "0", false, true);
+    assert_string_equal(flags.error, "");
+    assert_true(apply_to(&flags, "0", "1", false, true).is_error_new);
+    assert_int_equal(flags.phase, XF_PHASE_DUAL_WRITE);
+    apply_to(&flags, "0", "1", true, true); /* dual writes all the way, and the backfill was through */
+    assert_int_equal(flags.phase, XF_PHASE_NEW_ONLY);
+}
+
+static void test_no_jump_back_to_a_collection_that_misses_writes(void **state)
+{
+    (void)state;
+    static const char *const refused[][2] = {{"0", "0"}, {"1", "0"}, {"1", "50%"}};
+    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
+        struct xf_flags flags = {0};
+        apply_to(&flags, "1", "1", false, false);
+        apply_to(&flags, "0", "1", false, false);
+        assert_int_equal(flags.phase, XF_PHASE_NEW_ONLY);
+        assert_true(apply_to(&flags, refused[i][0], refused[i][1], true, true).is_error_new);
+        assert_int_equal(flags.phase, XF_PHASE_NEW_ONLY);
+        assert_false(flags.dual_write);
+        apply_to(&flags, "1", "1", false, false); /* the way back */
+        assert_int_equal(flags.phase, XF_PHASE_SWITCHED);
+        apply_to(&flags, refused[i][0], refused[i][1], false, false);
+        assert_string_equal(flags.error, "");
+    }
+}
+
+static void test_guard_warn_lets_every_jump_through(void **state)
+{
+    (void)state;
+    struct xf_flags flags = {.may_jump = true};
+    apply_to(&flags, NULL, NULL, false, false);
+    apply_to(&flags, "0", "1", false, false);
+    assert_int_equal(flags.phase, XF_PHASE_NEW_ONLY);
+    apply_to(&flags, "0", "0", false, false);
+    assert_int_equal(flags.phase, XF_PHASE_LEGACY_ONLY);
+}
+
+/* A process whose state directory was lost must not take a finished migration back to legacy. */
+static void test_a_first_reading_may_say_new_only_where_a_backfill_was(void **state)
+{
+    (void)state;
+    struct xf_flags flags = {0};
+    apply_to(&flags, "0", "1", false, true);
+    assert_int_equal(flags.phase, XF_PHASE_NEW_ONLY);
+    struct xf_flags fresh = {0};
+    apply_to(&fresh, "0", "1", false, false);
+    assert_int_equal(fresh.phase, XF_PHASE_LEGACY_ONLY);
+    struct xf_flags restored = {0};
+    assert_int_equal(xf_flags_restore(&restored, 0, 0), XF_OK);
+    apply_to(&restored, "0", "1", false, true);
+    assert_int_equal(restored.phase, XF_PHASE_LEGACY_ONLY);
+}
+
+static void test_a_key_that_is_no_text_keeps_the_last_good_value(void **state)
+{
+    (void)state;
+    struct xf_flags flags = {0};
+    apply(&flags, "1", NULL, "0", NULL, "a");
+    struct xf_flag_reading reading = {.global = {text("0"), XF_SLICE_NONE}, .incarnation = text("a")};
+    reading.is_own_odd[XF_FLAG_DUAL_WRITE] = true;
+    assert_true(xf_flags_apply(&flags, &reading).is_error_new);
+    assert_int_equal(flags.phase, XF_PHASE_DUAL_WRITE);
+    assert_non_null(strstr(flags.error, "not a text"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -166,6 +250,11 @@ int main(void)
         cmocka_unit_test(test_emptied_redis_switches_nothing),
         cmocka_unit_test(test_emptied_redis_that_is_set_again_is_believed),
         cmocka_unit_test(test_first_start_adopts_the_incarnation),
+        cmocka_unit_test(test_no_jump_to_a_collection_that_misses_points),
+        cmocka_unit_test(test_no_jump_back_to_a_collection_that_misses_writes),
+        cmocka_unit_test(test_guard_warn_lets_every_jump_through),
+        cmocka_unit_test(test_a_first_reading_may_say_new_only_where_a_backfill_was),
+        cmocka_unit_test(test_a_key_that_is_no_text_keeps_the_last_good_value),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
