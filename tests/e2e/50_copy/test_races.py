@@ -29,7 +29,7 @@ def hold_copies(scene, ms: int = 1500) -> None:
 
 def start_and_wait_for_copy(scene) -> None:
     hold_copies(scene)
-    scene.proxy.verb("backfill")
+    scene.proxy.verb("backfill", {"adopt": True})
     until(lambda: [rule for rule in scene.new.server.faults() if rule["hits"]])
 
 
@@ -74,7 +74,7 @@ def test_a_write_that_began_before_the_copy_read_and_ends_after_it(filled):
     writer = threading.Thread(target=filled.upsert, args=(points.point(1, payload={"n": "slow"}),))
     writer.start()
     until(lambda: filled.proxy.status()["in_flight"])
-    filled.proxy.verb("backfill")
+    filled.proxy.verb("backfill", {"adopt": True})
     writer.join(90)
     assert {point["id"]: point["payload"] for point in finish(filled)}[1] == {"n": "slow"}
 
@@ -84,7 +84,7 @@ def test_an_acknowledged_write_that_is_applied_after_the_copy_read(filled):
     filled.legacy.server.pause()
     answer = filled.http("PUT", "/points", {"points": [points.point(1, payload={"n": "applied later"})]})
     assert answer.result["status"] == "acknowledged"
-    filled.proxy.verb("backfill")
+    filled.proxy.verb("backfill", {"adopt": True})
     filled.legacy.server.resume()
     assert {point["id"]: point["payload"] for point in finish(filled)}[1] == {"n": "applied later"}
 
@@ -114,7 +114,7 @@ def test_everything_at_once(filled, seed):
     writers = [threading.Thread(target=write, args=(owner,)) for owner in range(4)]
     for writer in writers:
         writer.start()
-    filled.proxy.verb("backfill")
+    filled.proxy.verb("backfill", {"adopt": True})
     try:
         filled.wait_for_backfill("done")
     finally:
@@ -128,11 +128,12 @@ def test_everything_at_once(filled, seed):
         assert after.get(number) == payload
 
 
-def test_rolled_back_copies_go_the_other_way(filled):
-    """After the switch new is right: what failed on legacy is repaired from new."""
-    filled.backfill()
-    filled.flags(1, 1)
-    filled.legacy.server.fault("error", status=503, method="PUT", path_regex=f"{filled.legacy.collection}/points", times=1)
-    assert filled.upsert(points.point(1, payload={"n": "after the switch"})).status == 503
-    filled.wait_until_equal()
-    assert filled.legacy.point(1)["payload"] == {"n": "after the switch"}
+def test_after_the_switch_copies_go_the_other_way(start_scene, other):
+    """New is right then: what failed on legacy is repaired from new. One thread, which has seen the client accepted before."""
+    scene = start_scene(1, 1, new_server=other, threads=1)
+    assert scene.upsert(points.point(1)).status == 200
+    scene.legacy.server.fault("error", status=503, method="PUT", path_regex=f"{scene.legacy.collection}/points", times=1)
+    answer = scene.upsert(points.point(1, payload={"n": "after the switch"}))
+    assert answer.status == 503 and "not to the legacy" in answer.error
+    scene.wait_until_equal()
+    assert scene.legacy.point(1)["payload"] == {"n": "after the switch"}

@@ -54,16 +54,6 @@ def test_a_bad_value_changes_nothing_and_is_said(scene, flag, value):
     until(lambda: flag not in str(scene.proxy.status()["flags"]))
 
 
-def test_a_value_of_another_type_changes_nothing(scene):
-    key = f"{scene.prefix}:{{m}}:ENABLE_DUAL_WRITE"
-    scene.redis.cli("DEL", key)
-    scene.wait_for_phase("legacy_only")
-    scene.flags(1)
-    scene.redis.cli("EVAL", "redis.call('DEL', KEYS[1]); return redis.call('RPUSH', KEYS[1], 'x')", "1", key)
-    until(lambda: "ENABLE_DUAL_WRITE" in str(scene.proxy.status()["flags"]) or scene.phase() != "dual_write")
-    assert scene.phase() == "dual_write"
-
-
 def test_no_phase_is_new_reads_without_dual_writes_in_part(start_scene):
     """Reads partly on new while only one side is written would read stale points: refused, and the old phase stays."""
     scene = start_scene(1, "50%")
@@ -115,7 +105,7 @@ def test_a_flip_reaches_every_thread(start_scene):
 
 
 def test_the_admin_api_flips_the_same_flags(start_scene):
-    scene = start_scene(0)
+    scene = start_scene(0, migration={"guard": "warn"})
     answer = scene.proxy.admin("PUT", "/api/v1/migrations/m/flags", {"dual_write": True})
     assert answer.status in (200, 202)
     scene.wait_for_phase("dual_write")
@@ -125,6 +115,13 @@ def test_the_admin_api_flips_the_same_flags(start_scene):
         assert scene.proxy.verb(verb, body).status in (200, 202)
         scene.wait_for_phase(phase)
     assert scene.proxy.admin("PUT", "/api/v1/migrations/m/flags", {"dual_write": "sometimes"}).status == 400
+
+
+def test_a_switch_without_a_backfill_is_refused_with_the_reason_and_can_be_forced(scene):
+    answer = scene.proxy.verb("switch")
+    assert answer.status == 409 and "backfill" in answer.error and scene.phase() == "dual_write"
+    assert scene.proxy.verb("switch", {"force": True}).status in (200, 202)
+    scene.wait_for_phase("switched")
 
 
 def test_every_phase_in_turn_under_load_and_no_write_is_lost(start_scene):
@@ -155,7 +152,7 @@ def test_every_phase_in_turn_under_load_and_no_write_is_lost(start_scene):
     try:
         pass_some_writes()
         scene.flags(1)
-        scene.backfill()
+        scene.backfill(adopt=True)
         for new_reads in ("20%", "80%", 0, 1, 0, "50%", 1):
             scene.flags(1, new_reads)
             pass_some_writes()

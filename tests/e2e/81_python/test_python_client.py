@@ -51,12 +51,12 @@ def test_a_whole_migration_with_the_blocking_client(make_scene):
     for number, new_reads in enumerate((0, "50%", 1, 0, 1)):
         scene.flags(1, new_reads)
         for name in names:
-            use(client, name, 3000 + 1000 * number)
+            use(client, name, 4000 + 3000 * number)
         scene.wait_until_equal()
     assert scene.validate(full=True)["passed"]
     scene.flags(0, 1)
     for name in names:
-        use(client, name, 9000)
+        use(client, name, 31000)
     scene.proxy.wait_for_metric("crossfade_bad_requests_total", 0)
 
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Points as tests want them: every kind of vector, payloads with all that JSON can hold, both kinds of id."""
+import math
 import uuid
 
 CONFIG = {"vectors": {"a": {"size": 4, "distance": "Cosine"}, "b": {"size": 2, "distance": "Dot"}},
@@ -37,3 +38,18 @@ def normal(dumped: list[dict]) -> list[dict]:
     """Only what belongs to the point itself, in the order of ids: numbers before UUIDs."""
     kept = [{"id": each["id"], "payload": each.get("payload") or {}, "vector": each["vector"]} for each in dumped]
     return sorted(kept, key=lambda each: (isinstance(each["id"], str), each["id"]))
+
+
+def same(one, other) -> bool:
+    """Equal as values; numbers of a vector within what normalising them once more may change."""
+    if one is None or other is None:
+        return one is other
+    return one["id"] == other["id"] and one["payload"] == other["payload"] and same_numbers(one["vector"], other["vector"])
+
+
+def same_numbers(one, other) -> bool:
+    if isinstance(one, dict):
+        return isinstance(other, dict) and one.keys() == other.keys() and all(same_numbers(one[key], other[key]) for key in one)
+    if isinstance(one, list):
+        return isinstance(other, list) and len(one) == len(other) and all(map(same_numbers, one, other))
+    return math.isclose(one, other, rel_tol=1e-6, abs_tol=1e-7)

@@ -124,13 +124,18 @@ class Scene:
 
     def assert_equal(self) -> list[dict]:
         """Both sides hold the same points; gives them."""
-        legacy, new = self.legacy.dump(), self.new.dump()
-        assert legacy == new
-        return legacy
+        assert self.differences() == []
+        return self.legacy.dump()
 
     def wait_until_equal(self) -> list[dict]:
-        until(lambda: self.legacy.dump() == self.new.dump())
-        return self.assert_equal()
+        until(self.differences, lambda found: found == [])
+        return self.legacy.dump()
+
+    def differences(self) -> list[tuple]:
+        """The first few points that differ, as (legacy's, new's); None stands for a missing one."""
+        legacy, new = ({point["id"]: point for point in side.dump()} for side in (self.legacy, self.new))
+        return [(legacy.get(number), new.get(number)) for number in [*legacy, *new.keys() - legacy.keys()]
+                if not points.same(legacy.get(number), new.get(number))][:5]
 
     def dirty(self) -> int:
         """How many points are listed as maybe different."""
@@ -141,8 +146,12 @@ class Scene:
         return not self.proxy.status()["dirty"]["unknown"]
 
     def reconcile(self) -> None:
-        assert self.proxy.verb("reconcile").status == 202
-        until(self.knows)
+        """Until it is believed: one that began while requests of an earlier process could still land is not."""
+        def ask() -> bool:
+            assert self.proxy.verb("reconcile").status == 202
+            until(lambda: self.proxy.status()["reconcile"]["state"], lambda state: state in ("done", "failed"))
+            return self.knows()
+        until(ask)
 
     def wait_until_clean(self) -> None:
         until(self.dirty, lambda count: count == 0)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Waiting for conditions. The bounds are there to end a test that can no longer pass; no test measures time."""
+import os
 import random
 import socket
 import time
@@ -7,7 +8,7 @@ import time
 LONG_S = 90.0
 
 
-def until(look, is_right=bool, seconds: float = LONG_S):
+def until(look, is_right=bool, seconds: float = float(os.environ.get("E2E_WAIT_S", LONG_S))):
     """What look() gave when is_right first said yes to it; asks again and again until then."""
     end = time.monotonic() + seconds
     while True:
@@ -19,10 +20,17 @@ def until(look, is_right=bool, seconds: float = LONG_S):
         time.sleep(0.01)
 
 
+_given_out: set[int] = set()
+
+
 def free_port() -> int:
-    """A port nobody listens on, below the range from which the system hands out ports for outgoing connections."""
+    """A port nobody listens on, below the range from which the system hands out ports for outgoing connections; never the
+    same twice."""
     for _ in range(200):
         port = random.randint(21000, 32000)
+        if port in _given_out:
+            continue
+        _given_out.add(port)
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) != 0:
                 return port
