@@ -214,6 +214,12 @@ static void on_aliases_changed(void *ctx)
     xf_control_refresh_aliases(program->control);
 }
 
+static enum xf_err post_task(void *ctx, xf_task_fn *fn, void *fn_ctx, const void *args, size_t args_bytes)
+{
+    struct program *program = ctx;
+    return xf_bridge_post(program->bridge, fn, fn_ctx, args, args_bytes);
+}
+
 /* ---- start and stop ---- */
 
 static void on_drain_poll(evutil_socket_t fd, short what, void *arg)
@@ -313,7 +319,7 @@ static enum xf_err start_parts(struct program *program)
         err = xf_worker_new(config, program->journal, &host, &program->worker);
     if (err)
         return err;
-    struct xf_admin_parts parts = {config, program->control, program->worker, program->journal, is_ready, program};
+    struct xf_admin_parts parts = {config, program->control, program->worker, program->journal, is_ready, post_task, program};
     return xf_admin_new(&parts, program->base, &program->admin);
 }
 
@@ -336,7 +342,7 @@ static void stop(struct program *program)
     program->is_stopping = true;
     xf_worker_free(program->worker);
     if (program->control)
-        xf_bridge_run(program->bridge); /* the last cursor */
+        xf_bridge_run(program->bridge); /* the last cursor, the last dry runs' answers */
     if (program->server)
         xf_server_stop(program->server);
     xf_admin_free(program->admin);

@@ -13,12 +13,16 @@
 struct event_base;
 struct xf_admin;
 
+typedef void xf_admin_task_fn(void *ctx, void *args);
+
 struct xf_admin_parts {
     const struct xf_config *config;
     struct xf_control *control;
     struct xf_worker *worker;
     struct xf_journal *journal;
     bool (*is_ready)(void *ctx); /* for /readyz: false while draining */
+    /* Any thread: has `fn` called on the control thread, with a copy of `args`; nothing is lost before xf_admin_free. */
+    enum xf_err (*post)(void *ctx, xf_admin_task_fn *fn, void *fn_ctx, const void *args, size_t args_bytes);
     void *ctx;
 };
 XF_MUST_CHECK enum xf_err xf_admin_new(const struct xf_admin_parts *parts, struct event_base *base,

@@ -84,6 +84,9 @@ const char *xf_admin_switch_obstacle(const struct xf_admin *admin, size_t migrat
 /* flags.c: sets flags and answers when they are in force. NULL leaves a flag alone. */
 void xf_admin_set_flags(const struct xf_admin_request *request, const char *dual_write, const char *new_reads);
 
+/* dry_run.c: asks the worker and answers when it has. */
+void xf_admin_dry_run(const struct xf_admin_request *request, enum xf_command verb);
+
 /* events.c */
 enum xf_err xf_admin_events_start(struct xf_admin *admin);
 void xf_admin_events_stop(struct xf_admin *admin); /* before evhttp is freed */

@@ -25,15 +25,17 @@ static void command(const struct xf_admin_request *request, enum xf_command verb
                     const struct xf_command_options *options)
 {
     struct xf_buf why;
+    if (options->dry_run) {
+        xf_admin_dry_run(request, verb);
+        return;
+    }
     xf_buf_init(&why, XF_ADMIN_ANSWER_BYTES_MAX);
     enum xf_err err = xf_worker_command(request->admin->parts.worker, request->migration, verb, options, &why);
     if (err)
         refuse(request, err, &why);
-    else if (options->dry_run)
-        xf_admin_reply(request->http, 200, "application/json", xf_buf_view(&why));
     else
         xf_admin_accepted(request, name);
-    if (!err && !options->dry_run)
+    if (!err)
         xf_log(XF_LOG_INFO, "admin", "migration=%s verb=%s: accepted",
                request->admin->parts.config->migrations[request->migration].name, name);
     xf_buf_fini(&why);
@@ -138,16 +140,20 @@ void xf_admin_on_switch(struct xf_admin_request *request)
         xf_admin_set_flags(request, NULL, percent == 100 ? "1" : text);
 }
 
-/* Rolling back is the emergency exit: open as long as the legacy collection gets the writes. */
+/* Rolling back is the emergency exit: open as long as the legacy collection gets the writes and is not known to have
+ * missed some. From new_only there is none, whatever is forced: xf_control_set_flags refuses it. */
 void xf_admin_on_rollback(struct xf_admin_request *request)
 {
     bool is_forced = false;
     const struct xf_admin_option options[] = {{"force", &is_forced}, {NULL, NULL}};
     if (!xf_admin_read_options(request, options, nothing_else))
         return;
-    bool is_alone = xf_control_phase(request->admin->parts.control, request->migration) == XF_PHASE_NEW_ONLY;
-    const char *obstacle = is_alone ? "the legacy collection has had no writes since dual writes were turned off, and "
-                                      "reading it would lose those made since"
+    const struct xf_admin_parts *parts = &request->admin->parts;
+    struct xf_journal_state journal;
+    xf_journal_state(parts->journal, request->migration, &journal);
+    bool is_switched = xf_control_phase(parts->control, request->migration) == XF_PHASE_SWITCHED;
+    bool may_miss = is_switched && journal.is_unknown && !xf_control_is_complete(parts->control, request->migration);
+    const char *obstacle = may_miss ? "the legacy collection may miss writes made while dual writes were off: reconcile first"
                                     : NULL;
     if (passes(request, "rollback", obstacle, is_forced))
         xf_admin_set_flags(request, NULL, "0");

@@ -80,6 +80,7 @@ static enum xf_err write_follower(const struct step *step)
         return XF_ERR_STATE;
     }
     struct xf_target target = xf_target(step->follower, "/points/batch?wait=true");
+    target.once = true;
     enum xf_err err = xf_wire_call(hand->wire, "POST", &target, xf_buf_view(&hand->body), &hand->ack, hand->why);
     step->result->bytes += xf_buf_len(&hand->body);
     hand->may_land |= xf_wire_may_land(err);

@@ -146,7 +146,7 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *ctx)
     return n;
 }
 
-static void set_options(struct xf_wire *wire, const char *method, size_t upstream, struct xf_slice body,
+static void set_options(struct xf_wire *wire, const char *method, const struct xf_target *target, struct xf_slice body,
                         struct receiver *receiver)
 {
     const struct xf_config *config = wire->config;
@@ -165,7 +165,7 @@ static void set_options(struct xf_wire *wire, const char *method, size_t upstrea
     curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, (long)(config->timeouts.upstream_idle_ms / 1000));
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)config->timeouts.connect_ms);
     curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)(config->timeouts.answer_ms + config->timeouts.body_ms));
-    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, wire->headers[upstream]);
+    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, wire->headers[target->upstream]);
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, receiver);
     if (body.len) {
@@ -173,6 +173,8 @@ static void set_options(struct xf_wire *wire, const char *method, size_t upstrea
         curl_easy_setopt(easy, CURLOPT_POSTFIELDS, body.ptr); /* read in place, not copied */
     }
     curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, method);
+    /* libcurl repeats a request whose kept connection broke before an answer, and tells nobody. */
+    curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, target->once ? 1L : 0L);
 }
 
 /* OK when the transfer is over, whatever came of it. */
@@ -261,7 +263,7 @@ enum xf_err xf_wire_call(struct xf_wire *wire, const char *method, const struct 
     if (err)
         return err;
     struct receiver receiver = {wire, answer};
-    set_options(wire, method, target->upstream, body, &receiver);
+    set_options(wire, method, target, body, &receiver);
     CURLcode result = CURLE_OK;
     err = transfer(wire, &result);
     if (err) {

@@ -39,10 +39,11 @@ struct xf_target {
     size_t upstream;
     const char *collection;
     const char *suffix;
+    bool once; /* must not be sent again by itself when a kept connection breaks: it may have been taken already */
 };
 static inline struct xf_target xf_target(const struct xf_side_conf *side, const char *suffix)
 {
-    return (struct xf_target){side->upstream, side->collection, suffix};
+    return (struct xf_target){.upstream = side->upstream, .collection = side->collection, .suffix = suffix};
 }
 XF_MUST_CHECK enum xf_err xf_target_print(const struct xf_target *target, struct xf_buf *out);
 

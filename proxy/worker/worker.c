@@ -3,9 +3,8 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "proxy/worker/worker.h"
 
-#include "common/base/clock.h"
 #include "proxy/worker/desk.h"
-#include "proxy/worker/prepare.h"
+#include "proxy/worker/dry_run.h"
 
 #include <stdlib.h>
 
@@ -18,6 +17,7 @@ struct xf_worker {
     struct xf_office office;
     struct unit *units;
     size_t unit_count;
+    struct xf_dry_runs dry_runs;
 };
 
 /* --- The office --- */
@@ -114,11 +114,15 @@ enum xf_err xf_worker_new(const struct xf_config *config, struct xf_journal *jou
         goto err0;
     if (pthread_mutex_init(&worker->office.lock, NULL))
         goto err1;
+    if (pthread_mutex_init(&worker->dry_runs.lock, NULL))
+        goto err2;
     err = start_units(worker);
     if (err)
-        goto err2;
+        goto err3;
     *out = worker;
     return XF_OK;
+err3:
+    pthread_mutex_destroy(&worker->dry_runs.lock);
 err2:
     pthread_mutex_destroy(&worker->office.lock);
 err1:
@@ -133,6 +137,7 @@ void xf_worker_free(struct xf_worker *worker)
     if (!worker)
         return;
     stop_units(worker, worker->unit_count, worker->unit_count);
+    xf_dry_runs_stop(&worker->dry_runs);
     pthread_mutex_destroy(&worker->office.lock);
     free(worker->units);
     free(worker);
@@ -144,55 +149,6 @@ static enum xf_err say(struct xf_buf *why, enum xf_err code, const char *text)
 {
     enum xf_err err = xf_buf_append_slice(why, xf_slice_of(text));
     return err ? err : code;
-}
-
-/* How much there is to copy: counts, and the size of a page. */
-static enum xf_err show_backfill(struct xf_worker *worker, size_t migration, struct xf_wire *wire, struct xf_buf *out,
-                                 char *why)
-{
-    const struct xf_migration_conf *conf = &worker->office.config->migrations[migration];
-    struct xf_answer answer;
-    struct xf_page page = {0};
-    uint64_t counts[XF_SIDE_COUNT] = {0};
-    xf_answer_init(&answer);
-    enum xf_err err = xf_collection_count(wire, &conf->side[XF_LEGACY], &answer, &counts[XF_LEGACY], why);
-    if (!err)
-        err = xf_collection_count(wire, &conf->side[XF_NEW], &answer, &counts[XF_NEW], why);
-    if (!err)
-        err = xf_page_read(wire, &conf->side[XF_LEGACY], &(struct xf_collection){0},
-                           &(struct xf_page_request){.limit = 100, .with_data = true}, &answer, &page, why);
-    unsigned long long per_point = page.count ? xf_buf_len(&answer.body) / page.count : 0;
-    unsigned long long bytes = per_point * counts[XF_LEGACY];
-    if (!err)
-        err = xf_buf_printf(out,
-                            "{\"legacy\":%llu,\"new\":%llu,\"bytes_per_point\":%llu,\"bytes_estimated\":%llu,"
-                            "\"batch_points\":%llu,\"batch_bytes\":%llu,\"parallel\":%llu}",
-                            (unsigned long long)counts[XF_LEGACY], (unsigned long long)counts[XF_NEW], per_point, bytes,
-                            (unsigned long long)worker->office.config->worker.batch_points,
-                            (unsigned long long)worker->office.config->worker.batch_bytes,
-                            (unsigned long long)worker->office.config->worker.parallel);
-    xf_page_fini(&page);
-    xf_buf_fini(&answer.body);
-    return err;
-}
-
-/* Asks the servers on the caller's thread, for its answer is what the caller waits for. */
-static enum xf_err dry_run(struct xf_worker *worker, size_t migration, enum xf_command command, struct xf_buf *out)
-{
-    char why[XF_WHY_MAX] = "";
-    struct xf_wire *wire = NULL;
-    enum xf_err err = xf_wire_new(worker->office.config, &worker->office.is_stopping, &wire);
-    if (err)
-        return err;
-    struct xf_prepare prepare = {.wire = wire, .migration = &worker->office.config->migrations[migration]};
-    if (command == XF_COMMAND_PREPARE)
-        err = xf_prepare_show(&prepare, out, why);
-    else
-        err = show_backfill(worker, migration, wire, out, why);
-    xf_wire_free(wire);
-    if (!err)
-        return XF_OK;
-    return say(out, err == XF_ERR_NOT_FOUND ? err : XF_ERR_STATE, why[0] ? why : xf_err_sentence(err));
 }
 
 static enum xf_err command_desk(struct xf_worker *worker, size_t migration, enum xf_command command,
@@ -218,8 +174,8 @@ enum xf_err xf_worker_command(struct xf_worker *worker, size_t migration, enum x
 {
     if (migration >= worker->unit_count)
         return say(why, XF_ERR_NOT_FOUND, "there is no such migration");
-    if (options->dry_run && (command == XF_COMMAND_PREPARE || command == XF_COMMAND_BACKFILL))
-        return dry_run(worker, migration, command, why);
+    if (options->dry_run)
+        return say(why, XF_ERR_INVALID, "only prepare and backfill have a dry run");
     switch (command) {
     case XF_COMMAND_PREPARE:
     case XF_COMMAND_VALIDATE:
@@ -228,6 +184,16 @@ enum xf_err xf_worker_command(struct xf_worker *worker, size_t migration, enum x
     default:
         return xf_mover_command(&worker->units[migration].mover, command, options->adopt, why);
     }
+}
+
+enum xf_err xf_worker_dry_run(struct xf_worker *worker, size_t migration, enum xf_command command,
+                              xf_dry_run_done_fn *done, void *ctx)
+{
+    if (migration >= worker->unit_count)
+        return XF_ERR_NOT_FOUND;
+    if (command != XF_COMMAND_PREPARE && command != XF_COMMAND_BACKFILL)
+        return XF_ERR_INVALID;
+    return xf_dry_run_start(&worker->dry_runs, &worker->office, migration, command, done, ctx);
 }
 
 static enum xf_err print_job(struct unit *unit, enum xf_desk_job job, const char *key, struct xf_buf *out)

@@ -1,8 +1,7 @@
 /* The worker: prepare, backfill, repair, reconcile and validate, on threads of its own with libcurl, never on a data
  * thread. It is the only code that writes to the follower by itself, and it does so in one function (copy.c).
  *
- * Commands come from the admin thread and return at once, but for dry runs, which ask the servers while the caller
- * waits; progress is read at any time. A command for what already runs is no error.
+ * Commands come from the admin thread and return at once; progress is read at any time. A command for what already runs is no error.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef XF_PROXY_WORKER_WORKER_H
@@ -50,14 +49,20 @@ enum xf_command {
     XF_COMMAND_RECONCILE
 };
 struct xf_command_options {
-    bool dry_run; /* prepare, backfill: says what would be done, does nothing */
+    bool dry_run; /* for who reads the options; the command is xf_worker_dry_run */
     bool full;    /* validate: every point instead of samples */
     bool adopt;   /* backfill, prepare: take a new collection that is not empty and was not made by this migration */
 };
 /* OK: started, or under way already. STATE or NOT_FOUND with a sentence appended to `why`: not possible now, and what
- * to do. A dry run appends its JSON to `why`. Thread-safe. */
+ * to do. Thread-safe. */
 XF_MUST_CHECK enum xf_err xf_worker_command(struct xf_worker *worker, size_t migration, enum xf_command command,
                                             const struct xf_command_options *options, struct xf_buf *why);
+/* What prepare or backfill would do, asked of the servers on a thread of its own. OK: `done` is called once, on that
+ * thread: with OK and JSON, or with STATE or NOT_FOUND and a sentence. BUSY: too many are under way already; like any
+ * other error without a call of `done`. xf_worker_free waits for the last one. Thread-safe. */
+typedef void xf_dry_run_done_fn(void *ctx, enum xf_err err, struct xf_slice text);
+XF_MUST_CHECK enum xf_err xf_worker_dry_run(struct xf_worker *worker, size_t migration, enum xf_command command,
+                                            xf_dry_run_done_fn *done, void *ctx);
 /* Appends the JSON object that status shows: {"prepare":{state,at,made,detail|error} or null,
  * "backfill":{state,copied,total,rate,eta_s,cursor,error}, state one of none, starting, running, repairing, paused,
  * failed, cancelled, done; "repair":{repaired,failures,refused_ids,reconcile_needed,error}, "reconcile":{state,...} or

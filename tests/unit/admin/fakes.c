@@ -80,7 +80,39 @@ enum xf_err xf_worker_status(struct xf_worker *worker, size_t migration, struct 
     return xf_buf_append_slice(out, xf_slice_of(worker->status));
 }
 
+enum xf_err xf_worker_dry_run(struct xf_worker *worker, size_t migration, enum xf_command command,
+                              xf_dry_run_done_fn *done, void *ctx)
+{
+    assert_int_equal(migration, 0);
+    worker->command = command;
+    if (worker->result)
+        return worker->result;
+    worker->dry_run = done;
+    worker->dry_run_ctx = ctx;
+    if (worker->why)
+        done(ctx, XF_OK, xf_slice_of(worker->why));
+    return XF_OK;
+}
+
+void fixture_dry_run_done(struct fixture *fixture, enum xf_err err, const char *text)
+{
+    assert_non_null(fixture->worker.dry_run);
+    fixture->worker.dry_run(fixture->worker.dry_run_ctx, err, xf_slice_of(text));
+}
+
 /* --- The fixture --- */
+
+/* There is one thread. */
+static enum xf_err post_now(void *ctx, xf_admin_task_fn *fn, void *fn_ctx, const void *args, size_t args_bytes)
+{
+    void *copy = malloc(args_bytes);
+    (void)ctx;
+    assert_non_null(copy);
+    memcpy(copy, args, args_bytes);
+    fn(fn_ctx, copy);
+    free(copy);
+    return XF_OK;
+}
 
 static bool is_ready(void *ctx)
 {
@@ -106,6 +138,7 @@ static void start_admin(struct fixture *fixture)
                                    .worker = &fixture->worker,
                                    .journal = fixture->journal,
                                    .is_ready = is_ready,
+                                   .post = post_now,
                                    .ctx = fixture};
     enum xf_err err = XF_ERR_IO;
     for (int i = 0; i < 20 && err; i++) {

@@ -32,6 +32,8 @@ struct xf_worker {
     int commands; /* so far */
     enum xf_command command;
     struct xf_command_options options;
+    xf_dry_run_done_fn *dry_run; /* waits for fixture_dry_run_done */
+    void *dry_run_ctx;
 };
 
 struct fixture {
@@ -48,6 +50,7 @@ struct fixture {
 
 void fixture_init(struct fixture *fixture, const char *token);
 void fixture_fini(struct fixture *fixture);
+void fixture_dry_run_done(struct fixture *fixture, enum xf_err err, const char *text);
 void fixture_flags_done(struct fixture *fixture, enum xf_err err);
 
 int client_connect(const struct fixture *fixture);

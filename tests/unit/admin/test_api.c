@@ -78,6 +78,35 @@ static void a_dry_run_shows_and_a_refusal_explains(void **state)
     fixture_fini(&fixture);
 }
 
+/* The port goes on answering while a dry run waits for a server, and after its client has gone. */
+static void a_dry_run_keeps_nobody_waiting(void **state)
+{
+    (void)state;
+    static const char request[] = "POST /api/v1/migrations/books%20%221%22/prepare HTTP/1.1\r\nHost: localhost\r\n"
+                                  "Content-Type: application/json\r\nContent-Length: 16\r\n\r\n{\"dry_run\":true}";
+    struct fixture fixture;
+    fixture_init(&fixture, NULL);
+    for (int leaves = 0; leaves < 2; leaves++) {
+        fixture.worker.dry_run = NULL;
+        int fd = client_connect(&fixture);
+        client_send(fd, request);
+        while (!fixture.worker.dry_run)
+            turn(&fixture);
+        assert_int_equal(ask(&fixture, "GET", "/healthz", HOST, NULL, answer), 200);
+        if (leaves)
+            (void)close(fd);
+        for (int i = 0; i < 50; i++)
+            turn(&fixture);
+        fixture_dry_run_done(&fixture, XF_ERR_STATE, "status 401: no");
+        if (!leaves) {
+            client_read_until(&fixture, fd, answer, sizeof answer, "status 401: no");
+            assert_non_null(strstr(answer, "HTTP/1.1 409"));
+            (void)close(fd);
+        }
+    }
+    fixture_fini(&fixture);
+}
+
 static void the_status_says_it_all(void **state)
 {
     (void)state;
@@ -258,9 +287,14 @@ static void the_switch_is_guarded(void **state)
     fd = begin_flags(&fixture, "POST", BASE "/switch", "{}");
     fixture_flags_done(&fixture, XF_OK);
     (void)close(fd);
-    fixture.control.phase = XF_PHASE_NEW_ONLY;
+    fixture.control.phase = XF_PHASE_SWITCHED; /* back from new_only: legacy may have missed writes */
+    fixture.control.is_complete = false;
     assert_int_equal(post(&fixture, "rollback", "{}"), 409);
-    assert_has("would lose those made since");
+    assert_has("reconcile first");
+    fixture.control.phase = XF_PHASE_NEW_ONLY;
+    fixture.control.set_result = XF_ERR_BUSY;
+    assert_int_equal(post(&fixture, "rollback", "{\"force\":true}"), 409);
+    assert_has("misses writes");
     fixture_fini(&fixture);
 }
 
@@ -293,6 +327,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(verbs_reach_the_worker), cmocka_unit_test(a_dry_run_shows_and_a_refusal_explains),
+        cmocka_unit_test(a_dry_run_keeps_nobody_waiting),
         cmocka_unit_test(the_status_says_it_all), cmocka_unit_test(flags_are_answered_when_in_force),
         cmocka_unit_test(flags_that_cannot_be),   cmocka_unit_test(a_client_may_leave_before_its_flags_are_set),
         cmocka_unit_test(verbs_that_are_flags),   cmocka_unit_test(the_switch_is_guarded),

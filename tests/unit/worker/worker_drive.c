@@ -89,8 +89,7 @@ static const char *const commands[] = {"prepare", "backfill", "pause", "resume",
 
 static void run_command(struct driver *driver, enum xf_command command, const char *rest)
 {
-    struct xf_command_options options = {.dry_run = strstr(rest, "dry_run") != NULL,
-                                         .full = strstr(rest, "full") != NULL,
+    struct xf_command_options options = {.full = strstr(rest, "full") != NULL,
                                          .adopt = strstr(rest, "adopt") != NULL};
     struct xf_buf why;
     xf_buf_init(&why, 1 << 20);
@@ -101,6 +100,22 @@ static void run_command(struct driver *driver, enum xf_command command, const ch
     else
         printf("{\"code\":\"%s\",\"why\":\"%.*s\"}\n", xf_err_name(err), XF_SLICE_ARG(text));
     xf_buf_fini(&why);
+}
+
+static void on_dry_run(void *ctx, enum xf_err err, struct xf_slice text)
+{
+    (void)ctx;
+    if (err)
+        printf("{\"code\":\"%s\",\"why\":\"%.*s\"}\n", xf_err_name(err), XF_SLICE_ARG(text));
+    else
+        printf("{\"code\":\"OK\",\"shown\":%.*s}\n", XF_SLICE_ARG(text));
+}
+
+static void run_dry(struct driver *driver, enum xf_command command)
+{
+    enum xf_err err = xf_worker_dry_run(driver->worker, 0, command, on_dry_run, NULL);
+    if (err)
+        on_dry_run(NULL, err, XF_SLICE(""));
 }
 
 static void show_status(struct driver *driver)
@@ -142,7 +157,10 @@ static void run_line(struct driver *driver, char *line)
         *rest++ = '\0';
     for (int i = 0; i < (int)(sizeof commands / sizeof *commands); i++) {
         if (strcmp(line, commands[i]) == 0) {
-            run_command(driver, (enum xf_command)i, rest);
+            if (strstr(rest, "dry_run"))
+                run_dry(driver, (enum xf_command)i);
+            else
+                run_command(driver, (enum xf_command)i, rest);
             return;
         }
     }
