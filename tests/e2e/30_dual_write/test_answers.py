@@ -125,7 +125,7 @@ def test_upserts_that_merge_on_one_side_and_replace_on_the_other_are_made_equal(
 @pytest.mark.standin("the switch for the server's patience")
 def test_a_write_that_runs_into_the_servers_patience_is_made_sure_of(start_scene):
     """Such a write may land as late as the longest time-out: the point stays on the list until then."""
-    scene = start_scene(timeouts={"answer": "2s"})
+    scene = start_scene(timeouts={"answer": "2s", "body": "2s"})
     scene.legacy.server.default_wait(20)
     scene.legacy.server.pause()
     answer = scene.upsert(points.point(1))

@@ -53,7 +53,7 @@ def test_a_hung_follower_under_ack_both_is_504_and_repaired(two):
 
 
 def test_a_hung_follower_under_ack_authority_is_the_clients_affair_no_more(two):
-    scene = two(migration={"ack": "authority"}, timeouts={"answer": "1s"})
+    scene = two(migration={"ack": "authority"}, timeouts={"answer": "1s", "body": "1s"})
     scene.upsert(points.point(1))
     scene.new.server.fault("hang", path_regex=f"{scene.new.collection}/points")
     for number in range(2, 30):
@@ -75,7 +75,7 @@ def test_a_hung_follower_does_not_hold_up_reads(two):
 
 def test_an_unanswered_write_that_lands_late_is_not_the_last_word(two):
     """The follower applies a write after the proxy has given up on it: repair comes again until both are equal."""
-    scene = two(timeouts={"answer": "300ms"})
+    scene = two(timeouts={"answer": "300ms", "body": "1s"})
     scene.upsert(points.point(1))
     scene.new.server.fault("delay", ms=1500, method="PUT", path_regex=f"{scene.new.collection}/points", times=1)
     assert scene.upsert(points.point(1, payload={"n": "late"})).status == 504

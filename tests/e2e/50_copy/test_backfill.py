@@ -27,8 +27,8 @@ def prepare(scene) -> None:
     assert state["state"] == "done", state
 
 
-# After a restart nothing is believed until requests of the earlier process can no longer land: the longest time-out.
-SHORTLY = {"timeouts": {"answer": "1s"}}
+# After a restart nothing is believed until requests of the earlier process can no longer land: the longest time-outs.
+SHORTLY = {"timeouts": {"answer": "1s", "body": "1s"}}
 SLOWLY = {"worker": {"batch_points": 20, "parallel": 1, "points_per_s_max": 200}, **SHORTLY}
 
 
@@ -137,7 +137,7 @@ def test_turning_dual_writes_off_ends_it_and_the_next_one_removes_what_legacy_lo
 def test_killed_in_the_middle_it_goes_on_from_its_cursor(prepared):
     scene = prepared(600, **SLOWLY)
     scene.proxy.verb("backfill")
-    before = until(lambda: scene.proxy.status()["backfill"], lambda seen: seen["cursor"] and seen["copied"] >= 60)
+    before = until(lambda: scene.proxy.status()["backfill"], lambda seen: seen["cursor"] and seen["copied"] >= 200)
     scene.proxy.kill()
     scene.proxy.start()
     until(lambda: scene.proxy.status()["backfill"]["copied"], lambda copied: copied >= before["copied"])

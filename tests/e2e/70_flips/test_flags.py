@@ -110,6 +110,7 @@ def test_the_admin_api_flips_the_same_flags(start_scene):
     assert answer.status in (200, 202)
     scene.wait_for_phase("dual_write")
     assert scene.redis.cli("GET", f"{scene.prefix}:{{m}}:ENABLE_DUAL_WRITE") in ("1", "true", "on")
+    scene.reconcile()
     for verb, body, phase in [("switch", {"percent": 20}, "canary"), ("switch", {}, "switched"), ("rollback", {}, "dual_write"),
                               ("switch", {}, "switched"), ("finish", {}, "new_only")]:
         assert scene.proxy.verb(verb, body).status in (200, 202)

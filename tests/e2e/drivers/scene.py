@@ -81,7 +81,7 @@ class Scene:
     def clean(self) -> None:
         """What a shared server must not keep."""
         for side in (self.legacy, self.new):
-            side.server.request("DELETE", f"/collections/{side.collection}")
+            side.server.request("DELETE", f"/collections/{quote(side.collection, safe='')}")
 
     # ---- flags, as an operator flips them
 

@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Waiting for conditions. The bounds are there to end a test that can no longer pass; no test measures time."""
+"""Waiting for conditions. The bounds are there to end a test that can no longer pass; no test measures time.
+
+E2E_WAIT_S sets another bound, for looking into a failure."""
 import os
 import random
 import socket
 import time
 
-LONG_S = 90.0
+LONG_S = float(os.environ.get("E2E_WAIT_S", "90"))
 
 
-def until(look, is_right=bool, seconds: float = float(os.environ.get("E2E_WAIT_S", LONG_S))):
+def until(look, is_right=bool, seconds: float = LONG_S):
     """What look() gave when is_right first said yes to it; asks again and again until then."""
     end = time.monotonic() + seconds
     while True:
