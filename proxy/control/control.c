@@ -104,7 +104,9 @@ static enum xf_err start(struct xf_control *control)
     for (size_t i = 0; i < config->migration_count; i++)
         control->migrations[i].conf = &config->migrations[i];
     xf_state_load_all(control);
-    enum xf_err err = xf_aliases_start(control);
+    enum xf_err err = xf_state_writer_new(config, &control->state_writer);
+    if (!err)
+        err = xf_aliases_start(control);
     if (!err)
         err = xf_follow_start(control);
     if (err)
@@ -142,8 +144,9 @@ void xf_control_free(struct xf_control *control)
         return;
     xf_follow_stop(control);
     xf_aliases_stop(control);
-    if (control->migrations)
+    if (control->state_writer)
         xf_state_save_all(control);
+    xf_state_writer_free(control->state_writer);
     if (control->save_timer)
         event_free(control->save_timer);
     if (control->wait_timer)

@@ -3,6 +3,7 @@
  *   control.c   life, publishing, the calls of control.h       follow.c    connections, reading the flags, polls
  *   flags.c     what a reading means                           tracking.c  client-side caching push
  *   state.c     state_dir: text of a file, when it is written  mirror.c    values and complete markers in Redis
+ *   state_writer.c  the thread that brings it to the disk
  *   aliases.c   HTTP to the upstreams                          names.c     what their answers say
  *
  * SPDX-License-Identifier: Apache-2.0 */
@@ -13,6 +14,7 @@
 #include "proxy/control/control.h"
 #include "proxy/control/flags.h"
 #include "proxy/control/names.h"
+#include "proxy/control/state_writer.h"
 #include "proxy/control/values.h"
 
 struct event;
@@ -63,6 +65,7 @@ struct xf_control {
 
     struct xf_aliases *aliases; /* aliases.c */
     struct event *save_timer;   /* state.c */
+    struct xf_state_writer *state_writer;
     struct event *wait_timer;   /* ends the wait for the first answers */
     int refresh_fd;             /* written by any thread, read by `refresh_event` */
     struct event *refresh_event;

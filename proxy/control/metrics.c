@@ -70,7 +70,7 @@ enum xf_err xf_control_metrics(const struct xf_control *control, struct xf_buf *
         {"flag_errors", "gauge", "Migrations whose flags in Redis are in error now", migrations_in_error(control)},
         {"flag_errors_total", "counter", "Errors found in flags", control->counts.flag_errors},
         {"state_write_errors_total", "counter", "Failed writes to the state directory",
-         control->counts.state_write_errors},
+         control->counts.state_write_errors + xf_state_writer_errors(control->state_writer)},
         {"alias_refresh_errors_total", "counter", "Failed requests for aliases and vector names",
          control->counts.alias_refresh_errors},
     };

@@ -1,5 +1,5 @@
-/* When a state file is read and written. A change is published first and saved in the next turn of the loop, for fsync
- * may take longer than a flip should; what the worker saves often goes to disk a few times a second, as Redis has it
+/* When a state file is read and written. A change is published first and its text made in the next turn of the loop; the
+ * writer's thread brings it to the disk, for fsync may take far longer than a flip should. What the worker saves often goes to disk a few times a second, as Redis has it
  * too.
  *
  * SPDX-License-Identifier: Apache-2.0 */
@@ -51,13 +51,12 @@ static void save_one(struct xf_control *control, struct xf_control_migration *m)
     struct xf_buf text;
     xf_buf_init(&text, FILE_MAX);
     enum xf_err err = xf_state_print(&m->flags, &m->values, &text);
-    errno = 0;
     if (!err)
-        err = xf_state_write_file(control->config->state_dir, m->conf->name, xf_buf_view(&text));
+        err = xf_state_writer_put(control->state_writer, (size_t)(m - control->migrations), xf_buf_view(&text));
     if (err) {
         control->counts.state_write_errors++;
         xf_log(XF_LOG_ERROR, "state", "migration=%s directory=%s: not saved (%s), trying again with the next change",
-               m->conf->name, control->config->state_dir, errno ? strerror(errno) : xf_err_sentence(err));
+               m->conf->name, control->config->state_dir, xf_err_sentence(err));
     }
     m->is_unsaved = err != XF_OK;
     xf_buf_fini(&text);
@@ -66,7 +65,7 @@ static void save_one(struct xf_control *control, struct xf_control_migration *m)
 void xf_state_save_all(struct xf_control *control)
 {
     for (size_t i = 0; i < control->config->migration_count; i++)
-        if (control->migrations[i].is_unsaved)
+        if (control->migrations[i].is_unsaved || xf_state_writer_has_failed(control->state_writer, i))
             save_one(control, &control->migrations[i]);
 }
 

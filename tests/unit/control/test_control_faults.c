@@ -199,11 +199,44 @@ static void test_state_that_cannot_be_written_is_counted(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
+static bool has_failed_to_sync(void *ctx)
+{
+    return xf_state_writer_errors(((struct fixture *)ctx)->control->state_writer) > 0;
+}
+
+/* A FIFO without a reader holds whoever opens it for writing, as a disk that hangs would. */
+static void test_a_disk_that_hangs_delays_no_flip(void **state)
+{
+    struct fixture *f = *state;
+    char path[128];
+    fixture_open(f);
+    run_until(f->base, has_incarnation, f);
+    run_for_ms(f->base, 300); /* what was to be saved is saved */
+    snprintf(path, sizeof path, "%s/alpha.tmp", f->state_dir);
+    assert_int_equal(mkfifo(path, 0600), 0);
+    for (int i = 0; i < 4; i++) {
+        redis_do(&f->server, "SET crossfade:{alpha}:ENABLE_DUAL_WRITE %d", !(i % 2));
+        fixture_wait_phase(f, i % 2 ? XF_PHASE_LEGACY_ONLY : XF_PHASE_DUAL_WRITE);
+        run_for_ms(f->base, 20); /* the save is under way */
+    }
+    int fd = open(path, O_RDONLY | O_NONBLOCK);
+    assert_true(fd >= 0);
+    run_until(f->base, has_failed_to_sync, f); /* a FIFO cannot be synced */
+    close(fd);
+    redis_do(&f->server, "SET crossfade:{alpha}:ENABLE_DUAL_WRITE 1");
+    fixture_wait_phase(f, XF_PHASE_DUAL_WRITE);
+    fixture_close(f);
+    redis_server_kill(&f->server);
+    fixture_open(f);
+    assert_int_equal(fixture_phase(f, ALPHA), XF_PHASE_DUAL_WRITE); /* the next save went through */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_down_at_start_without_state),
         TEST(test_down_at_start_with_state),
+        TEST(test_a_disk_that_hangs_delays_no_flip),
         TEST(test_torn_state_counts_as_none),
         TEST(test_killed_and_restarted_empty),
         TEST(test_flushall_switches_nothing_not_even_after_a_restart),
