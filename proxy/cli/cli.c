@@ -51,7 +51,7 @@ enum xf_cli_exit xf_cli_run_check(const struct xf_cli_args *args)
 
 static void show_reply(const struct xf_cli_args *args, const struct xf_reply *reply, void (*show)(const cJSON *))
 {
-    if (args->json || !reply->json)
+    if (args->json || args->dry_run || !reply->json) /* what a dry run shows is to be read whole */
         xf_reply_print_json(reply);
     else
         show(xf_reply_result(reply));
