@@ -37,6 +37,7 @@ enum {
 struct phase_now {
     _Atomic bool is_dual_writing;
     _Atomic int authority;
+    _Atomic bool is_complete; /* a backfill has filled the new side */
     _Atomic uint64_t since_generation; /* of the snapshot with which dual writing began; 0: not yet */
 };
 
@@ -69,6 +70,7 @@ static void note_phases(struct program *program, const struct xf_snapshot *snaps
             atomic_store(&now->since_generation, snapshot->generation);
         if (!view->dual_write && atomic_load(&now->is_dual_writing)) /* before the first write that goes to one side alone */
             xf_journal_mark_dirty(program->journal, i, &(struct xf_journal_scope){.is_all = true});
+        atomic_store(&now->is_complete, view->follower_is_complete);
         atomic_store(&now->authority, (int)xf_authority(view));
         atomic_store(&now->is_dual_writing, view->dual_write);
     }
@@ -189,7 +191,10 @@ static void host_phase(void *ctx, size_t migration, struct xf_worker_phase *phas
     phase->authority = (enum xf_side)atomic_load(&now->authority);
     phase->period = atomic_load(&now->since_generation);
     phase->is_off = !is_on;
-    phase->is_dual_writing = is_on && program->server && xf_server_oldest_generation(program->server) >= phase->period;
+    /* A new side that was never filled must not be copied over legacy: that would delete what it lacks. */
+    phase->is_unfilled = phase->authority == XF_NEW && !atomic_load(&now->is_complete);
+    phase->is_dual_writing = is_on && !phase->is_unfilled && program->server &&
+                             xf_server_oldest_generation(program->server) >= phase->period;
 }
 
 static void run_event(void *ctx, void *argument)

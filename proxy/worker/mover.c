@@ -312,7 +312,10 @@ static void run_backfill(struct xf_mover *mover)
     }
     pthread_mutex_lock(&mover->lock);
     bool is_ready = !mover->plan_is_stale || xf_plan_clear(mover);
+    bool was_moving = mover->is_moving;
     mover->is_moving = is_ready && mover->progress.state == XF_BACKFILL_RUNNING;
+    if (mover->is_moving && !was_moving)
+        pthread_cond_broadcast(&mover->changed); /* ranges may have waited through a pause, and the copiers with them */
     pthread_mutex_unlock(&mover->lock);
     if (!is_ready)
         return;
@@ -325,11 +328,11 @@ static void run_backfill(struct xf_mover *mover)
         finish(mover);
 }
 
-/* Writes that went to the authority alone make every copied range doubtful. */
+/* Writes that went to the authority alone make every copied range doubtful. The host has told the journal so when it
+ * happened; said again here, it would undo a reconcile that was quicker than this thread. */
 static void on_dual_write_off(struct xf_mover *mover)
 {
     xf_office_set_complete(mover->office, mover->migration, false, mover->period);
-    xf_journal_mark_dirty(mover->office->journal, mover->migration, &(struct xf_journal_scope){.is_all = true});
     pthread_mutex_lock(&mover->lock);
     bool is_asked_for = mover->progress.state == XF_BACKFILL_STARTING && mover->asked_period == mover->period;
     bool had_begun = mover->progress.state != XF_BACKFILL_NONE && !is_asked_for;

@@ -159,7 +159,12 @@ static enum xf_err command_desk(struct xf_worker *worker, size_t migration, enum
         return say(why, XF_ERR_STATE,
                    "declared schemas come with a later version: leave `schema` out and the new collection "
                    "is made like the legacy one");
-    if (command == XF_COMMAND_RECONCILE && !xf_office_phase(&worker->office, migration).is_dual_writing)
+    struct xf_worker_phase phase = xf_office_phase(&worker->office, migration);
+    if (command == XF_COMMAND_RECONCILE && phase.is_unfilled)
+        return say(why, XF_ERR_STATE,
+                   "reads are on the new collection and no backfill has filled it: repairing the legacy one from it would "
+                   "delete what it lacks. Turn new_reads off, run the backfill, then switch again");
+    if (command == XF_COMMAND_RECONCILE && !phase.is_dual_writing)
         return say(why, XF_ERR_STATE, "turn dual_write on first: without it what differs is not repaired");
     xf_desk_want(desk,
                  command == XF_COMMAND_PREPARE    ? XF_DESK_PREPARE

@@ -19,6 +19,7 @@ struct xf_worker;
 struct xf_worker_phase {
     bool is_off;          /* dual writes are off: what was copied grows old */
     bool is_dual_writing; /* and no write that went to one side alone is in flight any more */
+    bool is_unfilled;     /* reads are on new, and no backfill has filled it: nothing may be copied from it */
     enum xf_side authority;
     uint64_t period; /* grows each time dual writes are turned on: equal numbers, and none was missed in between */
 };
@@ -29,6 +30,7 @@ struct xf_worker_host {
     enum xf_err (*load)(void *ctx, size_t migration, const char *name, struct xf_buf *out);
     /* Complete counts only if dual writes have been on since `period` began. */
     void (*set_complete)(void *ctx, size_t migration, bool is_complete, uint64_t period);
+    /* When dual writes go off the host marks everything dirty in the journal, before the first write to one side alone. */
     void (*phase)(void *ctx, size_t migration, struct xf_worker_phase *phase);
     /* An event for /events and the log: static name, JSON object as detail. */
     void (*event)(void *ctx, size_t migration, const char *name, struct xf_slice detail_json);

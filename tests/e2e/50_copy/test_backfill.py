@@ -227,3 +227,15 @@ def test_after_a_restart_the_proxy_says_that_it_does_not_know(equal):
     assert not equal.knows()
     equal.reconcile()
     equal.assert_equal()
+
+
+def test_an_unfilled_new_collection_is_not_copied_over_legacy(prepared):
+    """Reads were switched by flag without a backfill: what new lacks must not be deleted from legacy."""
+    scene = prepared(50)
+    scene.flags(1, 1)
+    assert scene.upsert(points.point(60)).status == 200
+    answer = scene.proxy.verb("reconcile")
+    assert answer.status == 409 and b"no backfill has filled it" in answer.body
+    scene.flags(1, 0)
+    scene.backfill()
+    assert len(scene.assert_equal()) == 51

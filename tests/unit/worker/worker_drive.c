@@ -177,6 +177,8 @@ static void run_line(struct driver *driver, char *line)
         int was = atomic_exchange(&driver->host.dual_write, *rest == '1');
         if (was == 0 && *rest == '1')
             atomic_fetch_add(&driver->host.period, 1);
+        if (was == 1 && *rest == '0')
+            xf_journal_mark_dirty(driver->journal, 0, &(struct xf_journal_scope){.is_all = true});
         puts("{}");
     } else if (strcmp(line, "complete") == 0) {
         puts(atomic_load(&driver->host.is_complete) ? "true" : "false");
