@@ -3,7 +3,8 @@
  * SPDX-License-Identifier: Apache-2.0 */
 
 /* An acknowledged write is on the authority, or in its queue, for every id. */
-#define STANDS(op, id) (!HAS(acked, op) || !HAS(want[op], id) || HAS(applied[AT(authority, id)], op) || LEG(op, authority) == LOGGED)
+#define STANDS(op, id) (!HAS(acked, op) || !HAS(want[op], id) || HAS(applied[AT(authority, id)], op) || \
+                        LEG(op, authority) == LOGGED)
 #define G2 (STANDS(0, 0) && STANDS(0, 1) && STANDS(1, 0) && STANDS(1, 1) && STANDS(2, 0) && STANDS(2, 1))
 
 /* What differs is named, or nobody claims to know. What waits in a queue is not a difference yet. */
@@ -12,6 +13,7 @@
 #define G4 (!is_tracked || is_unknown || len(log[LEGACY]) > 0 || len(log[NEW]) > 0 || \
             ((IS_EQUAL(0) || HAS(NAMED, 0)) && (IS_EQUAL(1) || HAS(NAMED, 1))))
 
+/* Besides, what is held is dirty: so a gate that is shut while anything is dirty is shut while anything is held. */
 #define HAS_ENDED(op) (!want[op] || HAS(finished, op) || HAS(dead, owner[op]))
 
 proctype watcher()
@@ -19,6 +21,7 @@ proctype watcher()
     if
     :: atomic { !G2 -> printf("G2: an acknowledged write is not on the authority\n"); assert(false) }
     :: atomic { !G4 -> printf("G4: a difference that is not named\n"); assert(false) }
+    :: atomic { !is_unknown && (HELD & ~dirty) -> printf("a held id is not dirty\n"); assert(false) }
     :: atomic { timeout ->
         printf("at rest: %d %d / %d %d, dirty %d, held %d, in flight %d, unknown %d\n", val[0], val[1], val[2], val[3], dirty, HELD,
             IN_FLIGHT, is_unknown);

@@ -58,7 +58,10 @@ proctype copier(byte copy; byte replica) provided (IS_ALIVE)
         :: IS_CALM(0) && IS_CALM(1) -> ids = 1
         :: IS_CALM(0) && IS_CALM(1) -> ids = 2
         :: eager > 0 && IS_PREMATURE ->
-            eager--; ids = (IS_READY(0) -> 1 : 0) | (IS_READY(1) -> 2 : 0)
+#ifndef COPY_IN_VAIN
+            eager--;
+#endif
+            ids = (IS_READY(0) -> 1 : 0) | (IS_READY(1) -> 2 : 0)
         fi;
         source = authority; since = lease[replica]; copier_of[copy] = replica; has_copy[replica]++;
         copy_begin(copy, ids) };
@@ -92,7 +95,8 @@ proctype reconciler()
 {
     byte seen, different;
     do
-    :: atomic { is_unknown && ALL_OF(reported) && HELD == 0 && ALL_LANDED -> is_reconciling = 1; touched[2] = 0; is_lost_again = 0 };
+    :: atomic { is_unknown && ALL_OF(reported) && HELD == 0 && ALL_LANDED ->
+        is_reconciling = 1; touched[2] = 0; is_lost_again = 0 };
         BARRIER(LEGACY);
         BARRIER(NEW);
         compare(0);

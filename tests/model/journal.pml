@@ -55,6 +55,7 @@ inline begin(op)
     touch(want[op])
 }
 
+/* The end of a write whose begin was lost with Redis is never clean. */
 inline end(op, is_clean, is_held)
 {
 #ifndef TOUCH_AT_BEGIN_ONLY
@@ -63,7 +64,7 @@ inline end(op, is_clean, is_held)
 #ifdef END_CLEANS
     dirty = (is_clean -> dirty & ~want[op] : dirty);
 #endif
-    dirty = dirty | (is_clean -> 0 : want[op]);
+    dirty = dirty | (is_clean && ids_of[op] -> 0 : want[op]);
     held_by[op] = held_by[op] | (is_held -> HOLD(want[op]) : 0);
     ids_of[op] = 0
 }

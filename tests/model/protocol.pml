@@ -81,3 +81,11 @@ inline begin_alone()
     is_tracked = 0;
     dirty = 0
 }
+
+/* The backfill is over. */
+inline begin_filled()
+{
+    val[AT(NEW, 0)] = val[AT(LEGACY, 0)];
+    val[AT(NEW, 1)] = val[AT(LEGACY, 1)];
+    dirty = 0
+}

@@ -50,8 +50,10 @@ byte finished;         /* the writes that came to an answer, good or bad */
 
 #ifdef NO_LEASE_CHECK
 #define LEASE_HOLDS(replica, since) true
+#define READ_HOLDS(replica, since) true
 #else
 #define LEASE_HOLDS(replica, since) (lease[replica] == since)
+#define READ_HOLDS(replica, since) (lease[replica] == since && !LAPSED(replica))
 #endif
 
 /* The answer, or none in time: then the request may still arrive, or never. */
@@ -67,7 +69,7 @@ inline await(op, side)
 proctype writer(byte op; byte replica) provided (IS_ALIVE)
 {
     bool is_bad, is_open, is_alone, is_weak;
-    byte since;
+    byte since, main; /* main is the authority when its bytes went out */
 
     atomic { CHOOSE(op) };
 again:
@@ -83,7 +85,8 @@ again:
         is_weak = !is_pending && ALL_OF(informed);
         is_begun[op] = 1;
         begin(op) }
-    :: atomic { HAS(cut, replica) && LAPSED(replica) && mode[replica] != ALONE -> file[replica] = file[replica] | want[op]; is_busy[op] = 1; is_offline[op] = 1; goto offline }
+    :: atomic { HAS(cut, replica) && LAPSED(replica) && mode[replica] != ALONE ->
+        file[replica] = file[replica] | want[op]; is_busy[op] = 1; is_offline[op] = 1; goto offline }
     fi;
 #ifdef HANDS_FULL
     /* The ids are held already while dirty ones are waited for. */
@@ -91,23 +94,23 @@ again:
 #endif
     /* The lease is checked, and the last bytes go out. */
     if
-    :: atomic { lease[replica] == since ->
+    :: atomic { lease[replica] == since -> main = view[replica];
         if
-        :: is_alone -> LEG(op, view[replica]) = SENT
+        :: is_alone -> LEG(op, main) = SENT
         :: !is_alone -> LEG(op, LEGACY) = SENT; LEG(op, NEW) = SENT
         fi }
     :: lease[replica] != since -> goto again
     fi;
 
-    await(op, view[replica]);
+    await(op, main);
     if
-    :: is_weak && !is_alone && SUCCEEDED(op, view[replica]) && !is_open && LEASE_HOLDS(replica, since) ->
+    :: is_weak && !is_alone && SUCCEEDED(op, main) && !is_open && LEASE_HOLDS(replica, since) ->
         acked = acked | BIT(op)
     :: else
     fi;
     if
     :: is_alone
-    :: !is_alone -> await(op, 1 - view[replica])
+    :: !is_alone -> await(op, 1 - main)
     fi;
     /* A lease that lapsed meanwhile: catch up, begin anew what is still held. */
     if
@@ -115,7 +118,8 @@ again:
         is_begun[op] = 0;
         end(op, !is_bad && !is_alone && IS_EXACT(op), is_open) }
     :: atomic { lease[replica] != since && IS_CURRENT(replica) ->
-        is_begun[op] = 0; ids_of[op] = 0; make_dirty(want[op]); held_by[op] = held_by[op] | (is_open -> HOLD(want[op]) : 0); is_alone = 1 }
+        is_begun[op] = 0; ids_of[op] = 0; make_dirty(want[op]);
+        held_by[op] = held_by[op] | (is_open -> HOLD(want[op]) : 0); is_alone = 1 }
     fi;
     /* What ran on one side, or not equally on both, is answered when its ids are clean. */
     if
@@ -132,14 +136,16 @@ only_legacy:
     goto done;
 
 offline:
-    atomic { LEG(op, LEGACY) = SENT; LEG(op, NEW) = SENT };
-    await(op, view[replica]);
-    acked = acked | (SUCCEEDED(op, view[replica]) -> BIT(op) : 0);
-    await(op, 1 - view[replica]);
+    atomic { main = view[replica]; LEG(op, LEGACY) = SENT; LEG(op, NEW) = SENT };
+    await(op, main);
+    /* With a flip pending it may have been made without this replica's knowledge: both sides must have the write. */
+    acked = acked | (SUCCEEDED(op, main) && !is_open && mode[replica] != SWITCHING -> BIT(op) : 0);
+    await(op, 1 - main);
+    acked = acked | (!is_bad -> BIT(op) : 0);
 
 done:
     atomic { held_by[op] == 0; is_busy[op] = 0; is_offline[op] = 0; is_fresh[op] = 0;
-        is_bad = 0; is_open = 0; is_alone = 0; is_weak = 0; since = 0 };
+        is_bad = 0; is_open = 0; is_alone = 0; is_weak = 0; since = 0; main = 0 };
     /* Nothing of it is under way any more: what was only of use to it is forgotten, which keeps the search small. */
     atomic { HAS_LANDED(op, LEGACY) && HAS_LANDED(op, NEW) -> finished = finished | BIT(op);
         kind[op] = 0; waited[op] = 0; is_late[op] = 0; LEG(op, LEGACY) = NONE; LEG(op, NEW) = NONE }
@@ -164,11 +170,13 @@ inline report_op(op, replica)
     fi
 }
 
-/* Heartbeats and epochs. A lease comes back when no copy of the older one is in hand; so does what a file held. */
+/* Heartbeats and epochs. A lease comes back when no copy of the older one is in hand, together with what is in force and with
+ * what the file held. After a loss of Redis, too, a replica has reported only when its copies from before are over. */
 proctype control(byte replica) provided (IS_ALIVE)
 {
     do
-    :: atomic { is_pending && mode[replica] == BOTH && view[replica] == authority && IS_ONLINE(replica) -> mode[replica] = SWITCHING }
+    :: atomic { is_pending && mode[replica] == BOTH && view[replica] == authority && IS_ONLINE(replica) ->
+        mode[replica] = SWITCHING }
     :: atomic { is_enabling && mode[replica] == ALONE && IS_ONLINE(replica) -> mode[replica] = BOTH }
     :: atomic { is_pending && mode[replica] == SWITCHING && !HAS(acks, replica) && IS_ONLINE(replica) && MAY_ACKNOWLEDGE(replica) ->
         acks = acks | BIT(replica) }
@@ -176,28 +184,34 @@ proctype control(byte replica) provided (IS_ALIVE)
         acks = acks | BIT(replica) }
     :: atomic { !is_pending && IS_ONLINE(replica) && (mode[replica] == SWITCHING || view[replica] != authority) ->
         mode[replica] = BOTH; view[replica] = authority; informed = informed | BIT(replica) }
-    :: atomic { !is_pending && IS_ONLINE(replica) && mode[replica] != SWITCHING && view[replica] == authority && !HAS(informed, replica) ->
+    :: atomic { !is_pending && IS_ONLINE(replica) && mode[replica] != SWITCHING && view[replica] == authority &&
+        !HAS(informed, replica) ->
         informed = informed | BIT(replica) }
-    :: atomic { IS_ONLINE(replica) && !HAS(reported, replica) ->
+    :: atomic { IS_ONLINE(replica) && !HAS(reported, replica) && !has_copy[replica] ->
         report_op(0, replica); report_op(1, replica); report_op(2, replica);
         reported = reported | BIT(replica) }
     :: atomic { LAPSED(replica) && !HAS(cut, replica) && !has_copy[replica] && !IS_OFFLINE(replica) ->
         lapsed = lapsed & ~BIT(replica);
+        lease[replica] = lease[replica] + 1;
         registered = registered | BIT(replica);
+        if
+        :: mode[replica] == ALONE
+        :: mode[replica] != ALONE -> view[replica] = authority; mode[replica] = (is_pending -> mode[replica] : BOTH)
+        fi;
         make_dirty(file[replica]);
         file[replica] = 0 }
     od
 }
 
-/* Reads all points from the side that the replica believes in, and answers if the lease still holds: what clients were
- * told of before must be in it. */
+/* Reads all points from the side that the replica believes in, whether or not it has slept, and answers if its lease holds: what
+ * clients were told of before the read came must be in it. */
 proctype reader(byte replica) provided (IS_ALIVE)
 {
     byte since, told, found, side, id;
-    atomic { !LAPSED(replica) -> since = lease[replica]; told = acked };
+    atomic { since = lease[replica]; told = acked };
     atomic { side = view[replica]; found = applied[AT(side, 0)] | applied[AT(side, 1)] };
     if
-    :: atomic { LEASE_HOLDS(replica, since) -> assert((told & ~(found | IN_LOG(side))) == 0) }
-    :: lease[replica] != since
+    :: atomic { READ_HOLDS(replica, since) -> assert((told & ~(found | IN_LOG(side))) == 0) }
+    :: !READ_HOLDS(replica, since)
     fi
 }
