@@ -21,6 +21,8 @@ struct xf_decoder {
     uint64_t bytes_left;
     enum xf_err err;
     bool is_done; /* at the end of a stream, where finishing is fine */
+    bool is_skippable;    /* zstd: the frame's magic number is one of those */
+    unsigned magic_bytes; /* zstd: how many of the frame's four have come */
     union {
         z_stream zlib;
         BrotliDecoderState *brotli;
@@ -130,14 +132,36 @@ static enum xf_err step_brotli(struct xf_decoder *decoder, struct xf_slice *in, 
     return result == BROTLI_DECODER_RESULT_ERROR ? XF_ERR_CODEC : XF_OK;
 }
 
+/* Debian's libzstd also takes the formats from before 1.0, and reads them differently whole and in parts. Only frames of
+ * RFC 8878 (sections 3.1.1 and 3.1.2) are read here. */
+static bool has_zstd_magic(struct xf_decoder *decoder, struct xf_slice in)
+{
+    static const unsigned char frame[4] = {0x28, 0xb5, 0x2f, 0xfd}, skippable[4] = {0x50, 0x2a, 0x4d, 0x18};
+    for (size_t i = 0; i < in.len && decoder->magic_bytes + i < 4; i++) {
+        size_t at = decoder->magic_bytes + i;
+        unsigned char byte = (unsigned char)in.ptr[i];
+        if (at == 0)
+            decoder->is_skippable = (byte & 0xf0) == skippable[0];
+        if (decoder->is_skippable ? at > 0 && byte != skippable[at] : byte != frame[at])
+            return false;
+    }
+    return true;
+}
+
 static enum xf_err step_zstd(struct xf_decoder *decoder, struct xf_slice *in, size_t *made)
 {
+    if (!has_zstd_magic(decoder, *in))
+        return XF_ERR_CODEC;
     ZSTD_inBuffer source = {in->ptr, in->len, 0};
     ZSTD_outBuffer target = {decoder->out, OUT_BYTES, 0};
     size_t result = ZSTD_decompressStream(decoder->u.zstd, &target, &source);
     *in = xf_slice_skip(*in, source.pos);
     *made = target.pos;
     decoder->is_done = result == 0;
+    if (decoder->is_done)
+        decoder->magic_bytes = 0;
+    else if (decoder->magic_bytes < 4)
+        decoder->magic_bytes = source.pos >= 4 - decoder->magic_bytes ? 4 : decoder->magic_bytes + (unsigned)source.pos;
     return ZSTD_isError(result) ? XF_ERR_CODEC : XF_OK;
 }
 

@@ -130,7 +130,9 @@ def test_everything_at_once(filled, seed):
 
 def test_after_the_switch_copies_go_the_other_way(start_scene, other):
     """New is right then: what failed on legacy is repaired from new. One thread, which has seen the client accepted before."""
-    scene = start_scene(1, 1, new_server=other, threads=1)
+    scene = start_scene(1, 0, new_server=other, threads=1)
+    scene.backfill()
+    scene.flags(1, 1)
     assert scene.upsert(points.point(1)).status == 200
     scene.legacy.server.fault("error", status=503, method="PUT", path_regex=f"{scene.legacy.collection}/points", times=1)
     answer = scene.upsert(points.point(1, payload={"n": "after the switch"}))
