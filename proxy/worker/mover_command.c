@@ -28,9 +28,10 @@ static void go_on(struct xf_mover *mover)
     go_to(mover, has_begun ? XF_BACKFILL_RUNNING : XF_BACKFILL_STARTING);
 }
 
+/* Taken as soon as dual writes are on; the driver begins when no write to one side alone is in flight any more. */
 static enum xf_err start(struct xf_mover *mover, bool adopt, const struct xf_worker_phase *phase, struct xf_buf *why)
 {
-    if (!phase->is_dual_writing)
+    if (phase->is_off)
         return say(why, "turn dual_write on first: writes made during the backfill would be lost otherwise");
     if (phase->authority != XF_LEGACY)
         return say(why, "reads are on the new collection: there is nothing to fill");
@@ -74,7 +75,7 @@ static enum xf_err resume(struct xf_mover *mover, const struct xf_worker_phase *
         return XF_OK;
     if (mover->progress.state != XF_BACKFILL_PAUSED && mover->progress.state != XF_BACKFILL_FAILED)
         return say(why, "there is no paused or failed backfill to resume");
-    if (!phase->is_dual_writing)
+    if (phase->is_off)
         return say(why, "turn dual_write on first: writes made during the backfill would be lost otherwise");
     go_on(mover);
     return XF_OK;

@@ -164,6 +164,9 @@ static enum xf_err command_desk(struct xf_worker *worker, size_t migration, enum
         return say(why, XF_ERR_STATE,
                    "reads are on the new collection and no backfill has filled it: repairing the legacy one from it would "
                    "delete what it lacks. Turn new_reads off, run the backfill, then switch again");
+    if (command == XF_COMMAND_RECONCILE && !phase.is_off && !phase.is_dual_writing)
+        return say(why, XF_ERR_STATE,
+                   "dual_write has just been turned on, and writes of before are in flight: ask again in a moment");
     if (command == XF_COMMAND_RECONCILE && !phase.is_dual_writing)
         return say(why, XF_ERR_STATE, "turn dual_write on first: without it what differs is not repaired");
     xf_desk_want(desk,

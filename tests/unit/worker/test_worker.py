@@ -162,8 +162,22 @@ def test_foreign_points_in_the_new_collection(q, worker):
 
 def test_backfill_wants_dual_write(q, worker):
     fill(q, 5)
-    answer = worker()("backfill")
+    one = worker()
+    one("dual_write 0")
+    answer = one("backfill")
     assert answer["code"] == "STATE" and "dual_write" in answer["why"]
+
+
+def test_backfill_waits_for_writes_of_before(q, worker):
+    """The flag is on, but a write that went to one side alone is still in flight."""
+    fill(q, 5)
+    one = worker()
+    one("prepare")
+    one.wait("prepare", "done")
+    assert one("backfill")["code"] == "OK"
+    assert one("status")["backfill"]["state"] == "starting"
+    one("dual_write 1")
+    assert one.wait("backfill", "done")["copied"] == 5
 
 
 @pytest.mark.parametrize("options", [{}, {"parallel": 1, "batch_points": 7}, {"batch_bytes": 2000}])
