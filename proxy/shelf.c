@@ -91,14 +91,6 @@ enum xf_err xf_shelf_put(struct xf_shelf *shelf, size_t migration, const char *n
     return XF_ERR_NOMEM;
 }
 
-bool xf_shelf_has(struct xf_shelf *shelf, size_t migration, const char *name)
-{
-    pthread_mutex_lock(&shelf->lock);
-    bool has = find(shelf, migration, name) != NULL;
-    pthread_mutex_unlock(&shelf->lock);
-    return has;
-}
-
 enum xf_err xf_shelf_get(struct xf_shelf *shelf, size_t migration, const char *name, struct xf_buf *out)
 {
     enum xf_err err = XF_ERR_NOT_FOUND;

@@ -13,7 +13,6 @@ struct xf_shelf *xf_shelf_new(void); /* NULL without memory */
 void xf_shelf_free(struct xf_shelf *shelf);
 /* Replaces what stands under the name. */
 XF_MUST_CHECK enum xf_err xf_shelf_put(struct xf_shelf *shelf, size_t migration, const char *name, struct xf_slice value);
-bool xf_shelf_has(struct xf_shelf *shelf, size_t migration, const char *name);
 /* Appends the value; NOT_FOUND if there is none. */
 XF_MUST_CHECK enum xf_err xf_shelf_get(struct xf_shelf *shelf, size_t migration, const char *name, struct xf_buf *out);
 

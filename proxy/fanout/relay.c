@@ -324,19 +324,13 @@ static bool rename_collection(void *ctx, struct xf_slice name, struct xf_slice *
     return !xf_slice_eq(name, *replacement);
 }
 
-static enum xf_err on_rewritten(void *ctx, struct xf_slice bytes)
-{
-    return keep_held(ctx, bytes);
-}
-
-static enum xf_err start_rewriting(struct relay *relay, const struct xf_arrival *arrival, enum xf_coding coding)
+static enum xf_err start_rewriting(struct relay *relay, enum xf_coding coding)
 {
     const struct xf_config *config = relay->request.view->snapshot->config;
     relay->body = REWRITING;
-    enum xf_err err = xf_rewrite_new(rename_collection, on_rewritten, relay, &relay->rewrite);
+    enum xf_err err = xf_rewrite_new(rename_collection, keep_held, relay, &relay->rewrite);
     if (!err && coding != XF_CODING_IDENTITY)
         err = xf_decoder_new(coding, config->limits.decoded_bytes_max, feed_rewrite, relay, &relay->decoder);
-    (void)arrival;
     return err;
 }
 
@@ -364,7 +358,7 @@ static enum xf_err start_body(struct relay *relay, const struct xf_arrival *arri
     if (has_body && plan->needs_alias_check)
         relay->body = COLLECTING;
     else if (has_body && plan->may_rewrite_body)
-        err = start_rewriting(relay, arrival, coding);
+        err = start_rewriting(relay, coding);
     if (relay->body != STREAMING)
         framing = XF_BODY_UNTIL_EOF; /* decided when the body is known */
     bool is_trusted = plan->migration &&

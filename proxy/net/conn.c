@@ -449,11 +449,6 @@ bool xf_conn_keeps_alive(const struct xf_conn *conn)
     return !conn->closes && !is_last && !conn->has_body_left;
 }
 
-bool xf_conn_has_body_left(const struct xf_conn *conn)
-{
-    return conn->has_body_left;
-}
-
 void xf_conn_set_close(struct xf_conn *conn)
 {
     conn->closes = true;

@@ -50,7 +50,6 @@ void xf_conns_close(struct xf_conns *conns);
 struct xf_loop *xf_conn_loop(const struct xf_conn *conn);
 /* What the answer's head must say; false also when the connection is to be closed for another reason. */
 bool xf_conn_keeps_alive(const struct xf_conn *conn);
-bool xf_conn_has_body_left(const struct xf_conn *conn);
 /* The answer's head has said Connection: close. */
 void xf_conn_set_close(struct xf_conn *conn);
 

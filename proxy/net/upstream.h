@@ -38,7 +38,6 @@ struct xf_exchange_owner {
     void (*on_drained)(void *ctx); /* request bytes that were stuck have gone out */
 };
 
-struct xf_pool_conn;
 struct xf_upstream_pool {
     struct xf_loop *loop;
     const struct xf_upstream_conf *conf;
