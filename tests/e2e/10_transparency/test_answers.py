@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Proves that what concerns no migration looks the same through the proxy as without it: status, fields and every byte."""
-import gzip
 import re
 
 import pytest
 from drivers import http_json, points
 from drivers.raw import Raw, one
 from drivers.scripted import ANSWER
+from standin import encodings
 
 # Fields that belong to one connection, not to the answer, and the moment at which it was made.
 HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "date", "content-length", "via"}
+BODY_BYTES_MAX = 1 << 20
 
 
 @pytest.fixture
@@ -23,7 +24,7 @@ def plain(make_scene):
 
 def seen(answer: http_json.Answer):
     """An answer without what two equal requests need not share: how long each took."""
-    body = gzip.decompress(answer.body) if answer.headers.get("content-encoding") == "gzip" else answer.body
+    body = encodings.decode_body(answer.body, answer.headers.get("content-encoding", "identity"), BODY_BYTES_MAX)
     fields = {name: value for name, value in answer.headers.items() if name not in HOP_BY_HOP}
     return answer.status, fields, re.sub(rb'"time":[0-9.e-]+', b'"time":0', body)
 
@@ -61,9 +62,8 @@ def test_a_compressed_answer_stays_compressed(plain, coding):
     headers = plain.legacy.server.with_key({"accept-encoding": coding})
     direct = http_json.request(plain.legacy.server.port, "POST", path, {"limit": 20}, headers)
     answer = plain.proxy.http("POST", path, {"limit": 20}, headers)
-    assert answer.headers["content-encoding"] == direct.headers["content-encoding"] == coding
-    assert answer.headers.get("vary") == direct.headers.get("vary")
-    assert answer.body[:2] == direct.body[:2] and abs(len(answer.body) - len(direct.body)) < 64
+    assert answer.headers["content-encoding"] == coding
+    assert seen(answer) == seen(direct)
 
 
 EVERY_BYTE = bytes(range(256)) * 5
