@@ -9,9 +9,10 @@
 
 #include "common/base/log.h"
 #include "proxy/admin/admin.h"
-#include "proxy/bridge.h"
+#include "common/bridge/bridge.h"
 #include "proxy/control/control.h"
 #include "proxy/fanout/fanout.h"
+#include "proxy/phases.h"
 #include "proxy/shelf.h"
 
 #include <curl/curl.h>
@@ -25,20 +26,11 @@
 #include <sys/resource.h>
 
 enum {
-    DIRTY_MAX = 1000000,
     DRAIN_POLL_US = 10000,
     FDS_PER_CLIENT = 3,
     FDS_RESERVED = 128,
     VALUE_BYTES_MAX = 16 * 1024 * 1024,
     CONNECTIONS_DEFAULT_MAX = 100000
-};
-
-/* What the worker asks about a migration, kept where it can be read without the control thread. */
-struct phase_now {
-    _Atomic bool is_dual_writing;
-    _Atomic int authority;
-    _Atomic bool is_complete; /* a backfill has filled the new side */
-    _Atomic uint64_t since_generation; /* of the snapshot with which dual writing began; 0: not yet */
 };
 
 struct program {
@@ -55,31 +47,19 @@ struct program {
     struct xf_fanout_context fanout;
     struct xf_server *server;
     struct xf_snapshot *first_snapshot; /* until the server runs */
-    struct phase_now *phases;
+    struct xf_phases *phases;
+    bool is_journal_off; /* bench only */
+    bool was_led; /* since the start; a change of leaders makes nobody unready */
     bool is_stopping;
 };
 
 /* ---- snapshots ---- */
 
-static void note_phases(struct program *program, const struct xf_snapshot *snapshot)
-{
-    for (size_t i = 0; i < program->config->migration_count; i++) {
-        const struct xf_migration_view *view = &snapshot->migrations[i];
-        struct phase_now *now = &program->phases[i];
-        if (view->dual_write && !atomic_load(&now->is_dual_writing))
-            atomic_store(&now->since_generation, snapshot->generation);
-        if (!view->dual_write && atomic_load(&now->is_dual_writing)) /* before the first write that goes to one side alone */
-            xf_journal_mark_dirty(program->journal, i, &(struct xf_journal_scope){.is_all = true});
-        atomic_store(&now->is_complete, view->follower_is_complete);
-        atomic_store(&now->authority, (int)xf_authority(view));
-        atomic_store(&now->is_dual_writing, view->dual_write);
-    }
-}
-
 static void on_publish(void *ctx, struct xf_snapshot *snapshot)
 {
     struct program *program = ctx;
-    note_phases(program, snapshot);
+    if (program->phases)
+        xf_phases_note(program->phases, snapshot);
     if (program->server) {
         xf_server_publish(program->server, snapshot);
         return;
@@ -125,6 +105,8 @@ static void run_save(void *ctx, void *argument)
 {
     struct program *program = ctx;
     const struct value_args *args = argument;
+    if (!xf_phases_is_leader(program->phases, args->migration))
+        return; /* another one may have saved since; what it has is read when this one leads again */
     enum xf_err err = xf_control_save(program->control, args->migration, args->text, value_of(args));
     if (err)
         xf_log(XF_LOG_ERROR, "serve", "migration=%s name=%s err=%s: not saved",
@@ -145,30 +127,37 @@ static enum xf_err host_load(void *ctx, size_t migration, const char *name, stru
     return xf_shelf_get(program->shelf, migration, name, out);
 }
 
-/* What an earlier process has saved, for the worker to find at its start. */
-static enum xf_err fill_shelf(struct program *program)
+/* What an earlier process or another replica has saved, for the worker to find. */
+static enum xf_err fill_shelf(struct program *program, size_t migration)
 {
     static const char *const names[] = {"prepare", "backfill", "reconcile", "validation"};
     struct xf_buf value;
     enum xf_err err = XF_OK;
     xf_buf_init(&value, VALUE_BYTES_MAX);
-    for (size_t i = 0; !err && i < program->config->migration_count; i++) {
-        for (size_t j = 0; !err && j < sizeof names / sizeof *names; j++) {
-            xf_buf_clear(&value);
-            if (xf_control_load(program->control, i, names[j], &value) == XF_OK)
-                err = xf_shelf_put(program->shelf, i, names[j], xf_buf_view(&value));
-        }
+    for (size_t i = 0; !err && i < sizeof names / sizeof *names; i++) {
+        xf_buf_clear(&value);
+        if (xf_control_load(program->control, migration, names[i], &value) == XF_OK)
+            err = xf_shelf_put(program->shelf, migration, names[i], xf_buf_view(&value));
     }
     xf_buf_fini(&value);
     return err;
+}
+
+static void on_values(void *ctx, size_t migration)
+{
+    struct program *program = ctx;
+    enum xf_err err = fill_shelf(program, migration);
+    if (err)
+        xf_log(XF_LOG_ERROR, "serve", "migration=%s err=%s: the saved values are not at hand",
+               program->config->migrations[migration].name, xf_err_name(err));
 }
 
 static void run_set_complete(void *ctx, void *argument)
 {
     struct program *program = ctx;
     const struct value_args *args = argument;
-    const struct phase_now *now = &program->phases[args->migration];
-    bool is_of_now = atomic_load(&now->is_dual_writing) && atomic_load(&now->since_generation) == args->period;
+    bool is_of_now = xf_phases_is_now(program->phases, args->migration, args->period) &&
+                     xf_phases_is_leader(program->phases, args->migration);
     if (is_of_now || !args->is_complete) /* dual writes may have been off since the worker said so */
         xf_control_set_complete(program->control, args->migration, args->is_complete && is_of_now);
 }
@@ -182,19 +171,10 @@ static void host_set_complete(void *ctx, size_t migration, bool is_complete, uin
                program->config->migrations[migration].name);
 }
 
-/* Dual writing counts from when no request rests on an older snapshot: a write that went to one side only has been answered. */
 static void host_phase(void *ctx, size_t migration, struct xf_worker_phase *phase)
 {
     struct program *program = ctx;
-    const struct phase_now *now = &program->phases[migration];
-    bool is_on = atomic_load(&now->is_dual_writing);
-    phase->authority = (enum xf_side)atomic_load(&now->authority);
-    phase->period = atomic_load(&now->since_generation);
-    phase->is_off = !is_on;
-    /* A new side that was never filled must not be copied over legacy: that would delete what it lacks. */
-    phase->is_unfilled = phase->authority == XF_NEW && !atomic_load(&now->is_complete);
-    phase->is_dual_writing = is_on && !phase->is_unfilled && program->server &&
-                             xf_server_oldest_generation(program->server) >= phase->period;
+    xf_phases_get(program->phases, migration, phase);
 }
 
 static void run_event(void *ctx, void *argument)
@@ -211,6 +191,18 @@ static void host_event(void *ctx, size_t migration, const char *name, struct xf_
     xf_log(XF_LOG_INFO, "worker", "migration=%s event=%s %.*s", program->config->migrations[migration].name, name,
            XF_SLICE_ARG(detail_json));
     post_value(program, run_event, migration, name, detail_json);
+}
+
+static void on_unproven(void *ctx, size_t migration)
+{
+    struct program *program = ctx;
+    xf_phases_unproven(program->phases, migration);
+}
+
+static uint64_t oldest_generation(void *ctx)
+{
+    const struct program *program = ctx;
+    return program->server ? xf_server_oldest_generation(program->server) : 0;
 }
 
 static void on_aliases_changed(void *ctx)
@@ -253,10 +245,20 @@ static void on_signal(evutil_socket_t number, short what, void *arg)
         event_base_loopbreak(program->base); /* xf_server_stop waits all the same */
 }
 
+/* A replica that would refuse a migration is better left alone where others are there to ask. */
+static bool refuses(const struct program *program)
+{
+    for (size_t i = 0; i < program->config->migration_count; i++)
+        if (xf_control_is_refused(program->control, i))
+            return true;
+    return false;
+}
+
 static bool is_ready(void *ctx)
 {
-    const struct program *program = ctx;
-    return program->server && !program->is_stopping;
+    struct program *program = ctx;
+    program->was_led = program->was_led || xf_phases_are_led(program->phases);
+    return program->server && program->was_led && !program->is_stopping && !refuses(program);
 }
 
 static enum xf_err init_signals(struct program *program)
@@ -292,30 +294,53 @@ static enum xf_err fit_connections(struct xf_config *config)
     return XF_ERR_RANGE;
 }
 
-/* An earlier process may have died with requests on the way: they may land after a first look at both sides. */
-static void hold_all(struct program *program)
+static bool was_dual_writing(void *ctx, size_t migration)
 {
-    for (size_t i = 0; i < program->config->migration_count; i++)
-        if (xf_control_was_dual_writing(program->control, i))
-            xf_journal_hold_all(program->journal, i);
+    const struct program *program = ctx;
+    return xf_control_was_dual_writing(program->control, migration);
+}
+
+static enum xf_err start_journal(struct program *program)
+{
+    const struct xf_config *config = program->config;
+    struct xf_journal_options options = {.config = config,
+                                         .link_count = config->threads,
+                                         .hold_ms = config->timeouts.answer_ms + config->timeouts.body_ms,
+                                         .is_off = program->is_journal_off,
+                                         .was_dual_writing = was_dual_writing,
+                                         .ctx = program};
+    return xf_journal_new(&options, &program->journal);
+}
+
+static enum xf_err start_phases(struct program *program)
+{
+    struct xf_phases_parts parts = {program->config, program->control, program->journal, oldest_generation, on_values, program};
+    enum xf_err err = xf_phases_new(&parts, program->base, &program->phases);
+    if (!err)
+        xf_phases_note(program->phases, program->first_snapshot);
+    for (size_t i = 0; !err && i < program->config->migration_count; i++)
+        err = fill_shelf(program, i);
+    return err;
 }
 
 static enum xf_err start_parts(struct program *program)
 {
     const struct xf_config *config = program->config;
     struct xf_worker_host host = {program, host_save, host_load, host_set_complete, host_phase, host_event};
-    enum xf_err err = xf_journal_new(config->migration_count, DIRTY_MAX, &program->journal);
-    if (!err)
-        err = xf_bridge_new(program->base, &program->bridge);
+    enum xf_err err = xf_bridge_new(program->base, &program->bridge);
     if (!err)
         err = xf_control_new(config, program->base, on_publish, program, &program->control);
     if (!err)
-        err = fill_shelf(program);
+        err = start_journal(program);
+    if (!err)
+        err = start_phases(program);
     if (err)
         return err;
-    xf_journal_set_hold_ms(program->journal, config->timeouts.answer_ms + config->timeouts.body_ms);
-    hold_all(program);
-    program->fanout = (struct xf_fanout_context){config, program->journal, on_aliases_changed, program};
+    program->fanout = (struct xf_fanout_context){.config = config,
+                                                 .journal = program->journal,
+                                                 .on_aliases_changed = on_aliases_changed,
+                                                 .on_unproven = on_unproven,
+                                                 .ctx = program};
     struct xf_server_owner owner = xf_fanout_owner(&program->fanout);
     struct xf_snapshot *snapshot = program->first_snapshot;
     program->first_snapshot = NULL;
@@ -330,10 +355,9 @@ static enum xf_err start_parts(struct program *program)
 
 static enum xf_err start(struct program *program)
 {
-    program->phases = calloc(program->config->migration_count + 1, sizeof *program->phases);
     program->base = event_base_new();
     program->shelf = xf_shelf_new();
-    if (!program->phases || !program->base || !program->shelf)
+    if (!program->base || !program->shelf)
         return XF_ERR_NOMEM;
     enum xf_err err = fit_connections(program->config);
     if (!err)
@@ -352,6 +376,7 @@ static void stop(struct program *program)
         xf_server_stop(program->server);
     xf_admin_free(program->admin);
     xf_control_free(program->control);
+    xf_phases_free(program->phases);
     xf_bridge_free(program->bridge);
     xf_journal_free(program->journal);
     xf_shelf_free(program->shelf);
@@ -364,13 +389,12 @@ static void stop(struct program *program)
     if (program->base)
         event_base_free(program->base);
     xf_stats_free_all();
-    free(program->phases);
     xf_config_free(program->config);
 }
 
-static int run(const char *path)
+static int run(const char *path, bool is_journal_off)
 {
-    struct program program = {0};
+    struct program program = {.is_journal_off = is_journal_off};
     struct xf_buf errors;
     xf_buf_init(&errors, 1024 * 1024);
     enum xf_err err = xf_config_load(path, &errors, &program.config);
@@ -398,14 +422,20 @@ static int run(const char *path)
 
 int xf_serve_main(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"config", required_argument, NULL, 'c'}, {"verbose", no_argument, NULL, 'v'}, {NULL, 0, NULL, 0}};
+    /* The last one is for bench/run alone, which measures what the journal costs; a proxy without it knows nothing. */
+    static const struct option options[] = {{"config", required_argument, NULL, 'c'},
+                                            {"verbose", no_argument, NULL, 'v'},
+                                            {"bench-without-journal", no_argument, NULL, 'J'},
+                                            {NULL, 0, NULL, 0}};
     const char *path = NULL;
+    bool is_journal_off = false;
     for (int c; (c = getopt_long(argc, argv, "c:v", options, NULL)) != -1;) {
         if (c == 'c')
             path = optarg;
         else if (c == 'v')
             xf_log_set_level(XF_LOG_DEBUG);
+        else if (c == 'J')
+            is_journal_off = true;
         else
             return 2;
     }
@@ -415,7 +445,7 @@ int xf_serve_main(int argc, char **argv)
     }
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
         return 1;
-    int status = run(path);
+    int status = run(path, is_journal_off);
     curl_global_cleanup();
     return status;
 }

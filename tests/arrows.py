@@ -10,15 +10,15 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 # What stands on one level does not know of its neighbours.
-LEVELS = [["common/base"], ["common/json", "common/http", "common/codec", "common/redis", "common/yaml"], ["proxy/config"],
+LEVELS = [["common/base"], ["common/json", "common/http", "common/codec", "common/bridge", "common/redis", "common/yaml"], ["proxy/config"],
           ["proxy/stats", "proxy/snapshot", "proxy/scan"], ["proxy/route", "proxy/journal"], ["proxy/net"],
           ["proxy/fanout", "proxy/worker", "proxy/control"], ["proxy/admin", "proxy/cli"], ["proxy"]]
 LEVEL = {folder: level for level, folders in enumerate(LEVELS) for folder in folders}
-LIBRARIES = {"hiredis": {"common/redis"}, "yaml.h": {"common/yaml"}, "zlib.h": {"common/codec"}, "brotli": {"common/codec"},
+LIBRARIES = {"hiredis": {"common/redis"}, "yaml.h": {"common/yaml"}, "zlib.h": {"common/codec", "proxy/journal"}, "brotli": {"common/codec"},
              "zstd.h": {"common/codec"}, "curl": {"proxy/worker", "proxy/control", "proxy/cli", "proxy"},
              "cjson": {"proxy/route", "proxy/control", "proxy/admin", "proxy/cli"},
              "openssl": {"proxy/fanout", "proxy/admin"},
-             "event2": {"common/redis", "proxy/net", "proxy/control", "proxy/admin", "proxy"}}
+             "event2": {"common/redis", "common/bridge", "proxy/journal", "proxy/net", "proxy/control", "proxy/admin", "proxy"}}
 
 
 def folder_of(path: str) -> str:

@@ -140,7 +140,7 @@ class Crossfade:
     """crossfade with a Redis of its own. Phases and work are driven as an operator would: flags in Redis, verbs at the
     admin port."""
 
-    def __init__(self, bench, backend, legacy, new):
+    def __init__(self, bench, backend, legacy, new, *options):
         self.redis_port, self.admin_port = procs.free_port(), procs.free_port()
         self.port, self.backend, self.new = procs.free_port(), backend, new
         redis = shutil.which("redis-server", path=PATH)
@@ -154,7 +154,7 @@ class Crossfade:
         config = write(f"{bench.scratch}/crossfade-{self.port}.yaml",
                        CROSSFADE.format(port=self.port, admin_port=self.admin_port, redis_port=self.redis_port,
                                         state_dir=state_dir, backend=backend, legacy=legacy, new=new))
-        self.process = bench.keeper.start("crossfade", [bench.args.binary, "serve", "--config", config],
+        self.process = bench.keeper.start("crossfade", [bench.args.binary, "serve", "--config", config, *options],
                                           port=self.port, cpu=bench.args.proxy_cpu)
         bench.keeper.wait_for(self.process, self.admin_port)
 

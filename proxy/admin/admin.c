@@ -96,6 +96,7 @@ void xf_admin_free(struct xf_admin *admin)
     if (!admin)
         return;
     xf_admin_events_stop(admin);
+    xf_admin_forget_stop(admin);
     if (admin->http)
         evhttp_free(admin->http);
     free(admin);

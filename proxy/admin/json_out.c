@@ -66,6 +66,12 @@ void xf_json_null(struct xf_json_out *json, const char *key)
     put(json, XF_SLICE("null"));
 }
 
+void xf_json_raw(struct xf_json_out *json, const char *key, struct xf_slice value)
+{
+    begin_value(json, key);
+    put(json, value);
+}
+
 void xf_json_merge(struct xf_json_out *json, struct xf_slice object)
 {
     if (object.len <= 2)

@@ -20,6 +20,8 @@ void xf_json_text(struct xf_json_out *json, const char *key, const char *text); 
 void xf_json_u64(struct xf_json_out *json, const char *key, uint64_t value);
 void xf_json_bool(struct xf_json_out *json, const char *key, bool value);
 void xf_json_null(struct xf_json_out *json, const char *key);
+/* JSON as it is, for a value. */
+void xf_json_raw(struct xf_json_out *json, const char *key, struct xf_slice value);
 /* The members of another object (its text with the braces) become members of this one. */
 void xf_json_merge(struct xf_json_out *json, struct xf_slice object);
 

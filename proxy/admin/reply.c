@@ -51,6 +51,14 @@ void xf_admin_error(struct evhttp_request *http, int status, const char *text)
     xf_buf_fini(&out);
 }
 
+void xf_admin_error_for_now(struct evhttp_request *http, const char *text)
+{
+    if (evhttp_add_header(evhttp_request_get_output_headers(http), "Retry-After", "1") != 0)
+        xf_admin_error_code(http, XF_ERR_NOMEM);
+    else
+        xf_admin_error(http, 503, text);
+}
+
 void xf_admin_drop(struct evhttp_request *http)
 {
     if (!evhttp_request_get_connection(http))

@@ -19,8 +19,8 @@ static const struct route routes[] = {
 };
 enum { ROUTE_COUNT = sizeof routes / sizeof routes[0] };
 
-/* A `{m}` or `{c}` in the pattern takes any segment. */
-static bool path_matches(const char *pattern, const struct xf_admin_request *request, char *kind, const char **name)
+/* A `{m}`, `{c}` or `{r}` in the pattern takes any segment; `kind` and `name` are of one of the first two. */
+static bool path_matches(const char *pattern, struct xf_admin_request *request, char *kind, const char **name)
 {
     *kind = '\0';
     size_t count = 0;
@@ -29,7 +29,9 @@ static bool path_matches(const char *pattern, const struct xf_admin_request *req
         if (count == request->segment_count)
             return false;
         const char *segment = request->segments[count++];
-        if (*pattern == '{') {
+        if (strncmp(pattern, "{r}", 3) == 0) {
+            request->replica = segment;
+        } else if (*pattern == '{') {
             *kind = pattern[1];
             *name = segment;
         } else if (strlen(segment) != len || memcmp(segment, pattern, len) != 0) {

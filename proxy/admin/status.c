@@ -18,7 +18,8 @@ struct facts {
     bool is_complete;
     bool is_valid; /* the last validation has passed */
     uint64_t settings, redis_down_ms;
-    bool redis_is_up;
+    bool redis_is_up, is_refused;
+    cJSON *replicas;
 };
 
 static bool validation_has_passed(struct xf_slice worker)
@@ -41,6 +42,8 @@ static void gather(const struct xf_admin *admin, size_t migration, struct xf_sli
         .settings = xf_mstat_sum(migration, XF_MSTAT_SETTINGS),
         .redis_down_ms = xf_control_redis_down_ms(parts->control),
         .redis_is_up = xf_control_redis_is_up(parts->control),
+        .is_refused = xf_control_is_refused(parts->control, migration),
+        .replicas = xf_admin_replicas(admin, migration),
     };
     xf_control_flags(parts->control, migration, &facts->flags);
     xf_journal_state(parts->journal, migration, &facts->journal);
@@ -79,7 +82,22 @@ static void print_dirty(const struct facts *facts, struct xf_json_out *json)
     xf_json_close(json, '}');
 }
 
-/* Reasons why the switch's gate is closed; those in the upper part hold `switch` back under guard: enforce. */
+static void say_lapsed(const char *id, char text[XF_ADMIN_REASON_MAX])
+{
+    (void)snprintf(text, XF_ADMIN_REASON_MAX,
+                   "replica %s has lapsed: start it again with its state_dir, or `crossfade replica forget %s`", id, id);
+}
+
+static void print_lapsed(const struct facts *facts, struct xf_json_out *json)
+{
+    char text[XF_ADMIN_REASON_MAX], id[64];
+    for (int at = 0; xf_admin_next_lapsed(facts->replicas, &at, id);) {
+        say_lapsed(id, text);
+        xf_json_text(json, NULL, text);
+    }
+}
+
+/* Reasons why the switch's gate is closed; these, and replicas that have lapsed, hold `switch` back under guard: enforce. */
 static const char *first_obstacle(const struct facts *facts)
 {
     if (!facts->flags.dual_write)
@@ -88,6 +106,8 @@ static const char *first_obstacle(const struct facts *facts)
         return "the backfill has not been through";
     if (facts->journal.is_unknown)
         return "which points differ is not known: a reconcile is needed";
+    if (facts->journal.is_cut_off)
+        return "this replica is cut off from Redis: what is shown is as last seen";
     return NULL;
 }
 
@@ -98,8 +118,11 @@ static void print_reasons(const struct facts *facts, struct xf_json_out *json)
     if (facts->phase != XF_PHASE_SWITCHED && facts->phase != XF_PHASE_NEW_ONLY) {
         if (obstacle)
             xf_json_text(json, NULL, obstacle);
+        print_lapsed(facts, json);
         if (facts->journal.dirty)
             xf_json_text(json, NULL, "some points may still differ: see dirty");
+        if (facts->journal.held)
+            xf_json_text(json, NULL, "requests without an answer may still land: see held");
         if (!facts->is_valid)
             xf_json_text(json, NULL, "no validation has passed since the program started");
     }
@@ -117,11 +140,20 @@ static void print_warnings(const struct facts *facts, struct xf_json_out *json)
                        (unsigned long long)facts->settings);
         xf_json_text(json, NULL, text);
     }
+    if (facts->is_refused)
+        xf_json_text(json, NULL,
+                     "requests to both collections are refused: Redis has not been reached since this replica was first "
+                     "started, so it is not known which one is in use");
     if (!facts->redis_is_up) {
         (void)snprintf(text, sizeof text, "Redis has been away for %llu s: the last known flags stay in force",
                        (unsigned long long)(facts->redis_down_ms / 1000));
         xf_json_text(json, NULL, text);
     }
+    if (facts->journal.is_cut_off)
+        xf_json_text(json, NULL,
+                     "this replica is cut off from the others' journal: writes go on, and their ids go to a file in "
+                     "state_dir");
+    print_lapsed(facts, json);
     if (facts->flags.error)
         xf_json_text(json, NULL, facts->flags.error);
     if (facts->journal.is_unknown && facts->flags.dual_write)
@@ -133,6 +165,7 @@ static void print_all(const struct xf_admin *admin, size_t migration, struct xf_
 {
     struct facts facts;
     gather(admin, migration, worker, &facts);
+    const struct xf_journal_state *journal = &facts.journal;
     const struct xf_migration_conf *conf = facts.conf;
     struct xf_migration_view view = {.phase = facts.phase};
     xf_json_open(json, NULL, '{');
@@ -144,15 +177,22 @@ static void print_all(const struct xf_admin *admin, size_t migration, struct xf_
     print_flags(&facts, json);
     xf_json_text(json, "ack", conf->ack == XF_ACK_BOTH ? "both" : "authority");
     xf_json_text(json, "guard", conf->guard == XF_GUARD_ENFORCE ? "enforce" : "warn");
+    xf_json_bool(json, "refused", facts.is_refused);
     xf_json_bool(json, "follower_is_complete", facts.is_complete);
+    xf_json_text(json, "replica", xf_journal_replica_id(admin->parts.journal));
+    xf_json_text(json, "leader", journal->leader[0] ? journal->leader : NULL);
+    xf_admin_print_replicas(admin, migration, json);
+    xf_json_bool(json, "cut_off", journal->is_cut_off);
     print_dirty(&facts, json);
-    xf_json_u64(json, "in_flight", facts.journal.in_flight);
-    xf_json_u64(json, "copies", facts.journal.copies);
+    xf_json_u64(json, "held", journal->held);
+    xf_json_u64(json, "in_flight", journal->in_flight);
+    xf_json_u64(json, "copies", journal->copies);
     xf_json_u64(json, "settings_on_authority_only", facts.settings);
     xf_json_merge(json, worker);
     print_reasons(&facts, json);
     print_warnings(&facts, json);
     xf_json_close(json, '}');
+    cJSON_Delete(facts.replicas);
 }
 
 void xf_admin_print_status(const struct xf_admin *admin, size_t migration, struct xf_json_out *json)
@@ -167,9 +207,20 @@ void xf_admin_print_status(const struct xf_admin *admin, size_t migration, struc
     xf_buf_fini(&worker);
 }
 
-const char *xf_admin_switch_obstacle(const struct xf_admin *admin, size_t migration)
+bool xf_admin_switch_obstacle(const struct xf_admin *admin, size_t migration, char reason[XF_ADMIN_REASON_MAX])
 {
     struct facts facts;
+    char id[64];
+    int at = 0;
+    if (!xf_control_redis_is_up(admin->parts.control))
+        return false; /* then flags cannot be set anyway, and that is said */
     gather(admin, migration, XF_SLICE("{}"), &facts);
-    return first_obstacle(&facts);
+    const char *obstacle = first_obstacle(&facts);
+    bool has_lapsed = xf_admin_next_lapsed(facts.replicas, &at, id);
+    if (obstacle)
+        (void)snprintf(reason, XF_ADMIN_REASON_MAX, "%s", obstacle);
+    else if (has_lapsed)
+        say_lapsed(id, reason);
+    cJSON_Delete(facts.replicas);
+    return obstacle || has_lapsed;
 }

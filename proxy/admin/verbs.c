@@ -25,10 +25,12 @@ static void command(const struct xf_admin_request *request, enum xf_command verb
                     const struct xf_command_options *options)
 {
     struct xf_buf why;
-    if (options->dry_run) {
+    if (options->dry_run) { /* asks the servers only: any replica can */
         xf_admin_dry_run(request, verb);
         return;
     }
+    if (!xf_admin_leads(request))
+        return;
     xf_buf_init(&why, XF_ADMIN_ANSWER_BYTES_MAX);
     enum xf_err err = xf_worker_command(request->admin->parts.worker, request->migration, verb, options, &why);
     if (err)
@@ -101,7 +103,7 @@ static bool passes(const struct xf_admin_request *request, const char *verb, con
     if (!obstacle)
         return true;
     if (!is_forced) {
-        char text[320];
+        char text[XF_ADMIN_REASON_MAX + 64];
         (void)snprintf(text, sizeof text, "%s (\"force\": true overrides this)", obstacle);
         xf_admin_error(request->http, 409, text);
         return false;
@@ -133,10 +135,11 @@ void xf_admin_on_switch(struct xf_admin_request *request)
         return;
     struct xf_flag_state flags;
     xf_control_flags(admin->parts.control, request->migration, &flags);
-    const char *obstacle = flags.new_reads_percent == 100 ? NULL : xf_admin_switch_obstacle(admin, request->migration);
-    char text[16];
+    char text[16], obstacle[XF_ADMIN_REASON_MAX];
+    bool is_hindered =
+        flags.new_reads_percent != 100 && xf_admin_switch_obstacle(admin, request->migration, obstacle);
     (void)snprintf(text, sizeof text, "%u%%", percent);
-    if (passes(request, "switch", obstacle, is_forced))
+    if (passes(request, "switch", is_hindered ? obstacle : NULL, is_forced))
         xf_admin_set_flags(request, NULL, percent == 100 ? "1" : text);
 }
 

@@ -21,7 +21,8 @@ enum xf_cli_opt {                      /* which options a verb takes; --help goe
                   XF_OPT_WAIT = 1 << 6,
                   XF_OPT_FULL = 1 << 7,
                   XF_OPT_PERCENT = 1 << 8,
-                  XF_OPT_CONFIRM = 1 << 9
+                  XF_OPT_CONFIRM = 1 << 9,
+                  XF_OPT_MIGRATION = 1 << 10
 };
 
 struct xf_cli_args;
@@ -42,7 +43,7 @@ struct xf_cli_args { /* texts are borrowed from argv and the environment */
     const struct xf_verb *verb;
     const char *positional[XF_CLI_POSITIONAL_MAX];
     unsigned positional_count;
-    const char *admin, *token_file, *config, *confirm;
+    const char *admin, *token_file, *config, *confirm, *migration;
     unsigned percent; /* 0: not given */
     bool json, print_reference, print_sample, dry_run, adopt, follow, wait, full, help;
 };
@@ -52,11 +53,12 @@ enum xf_cli_exit xf_cli_parse(int argc, char **argv, struct xf_cli_args *args);
 /* client.c. The admin API's answer; `json` is NULL where the body is none. */
 struct xf_reply {
     long status;
-    struct xf_buf body; /* with a NUL behind it */
+    unsigned retry_after_s; /* 0: not said */
+    struct xf_buf body;     /* with a NUL behind it */
     cJSON *json;
 };
-/* Sends a request; a body only with POST and PUT. UNREACHABLE and FAILED (no memory, token) after having said why. The
- * reply must be finished in any case. */
+/* Sends a request; a body only with POST and PUT. An answer that says when to ask again is waited for, a few times.
+ * UNREACHABLE and FAILED (no memory, token) after having said why. The reply must be finished in any case. */
 enum xf_cli_exit xf_cli_request(const struct xf_cli_args *args, const char *method, const char *path, const char *body,
                                 struct xf_reply *reply);
 void xf_reply_init(struct xf_reply *reply);
@@ -84,8 +86,8 @@ enum xf_cli_exit xf_cli_verdict(const cJSON *report);
 enum xf_cli_exit xf_cli_follow_backfill(const struct xf_cli_args *args);
 enum xf_cli_exit xf_cli_wait_for(const struct xf_cli_args *args, const char *job);
 
-xf_cli_run_fn xf_cli_run_check, xf_cli_run_status, xf_cli_run_post, xf_cli_run_flags, xf_cli_run_schema,
-    xf_cli_run_version, xf_cli_run_help;
+xf_cli_run_fn xf_cli_run_check, xf_cli_run_status, xf_cli_run_post, xf_cli_run_flags, xf_cli_run_replica,
+    xf_cli_run_schema, xf_cli_run_version, xf_cli_run_help;
 
 /* Usage errors and such: one line on standard error. */
 void xf_cli_complain(const char *format, ...) XF_PRINTF(1, 2);

@@ -8,8 +8,9 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
-enum { TOKEN_BYTES_MAX = 4096, CONNECT_MS = 5000, ANSWER_MS = 120000 };
+enum { TOKEN_BYTES_MAX = 4096, CONNECT_MS = 5000, ANSWER_MS = 120000, RETRY_AFTER_MAX_S = 5, TRIES_MAX = 10 };
 
 void xf_reply_init(struct xf_reply *reply)
 {
@@ -113,13 +114,31 @@ static enum xf_cli_exit perform(CURL *curl, const char *url, struct xf_reply *re
             url, curl_easy_strerror(code));
         return XF_CLI_UNREACHABLE;
     }
+    curl_off_t retry_after_s = 0;
     curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &reply->status);
+    curl_easy_getinfo(curl, CURLINFO_RETRY_AFTER, &retry_after_s);
+    reply->retry_after_s = retry_after_s > 0 && retry_after_s <= RETRY_AFTER_MAX_S ? (unsigned)retry_after_s : 0;
     if (xf_buf_append(&reply->body, "", 1)) {
         xf_cli_complain("out of memory");
         return XF_CLI_FAILED;
     }
     reply->json = xf_cli_json_parse(xf_slice(reply->body.data, xf_buf_len(&reply->body) - 1));
     return XF_CLI_OK;
+}
+
+/* Just after a start no replica leads yet, for instance. */
+static enum xf_cli_exit perform_patiently(CURL *curl, const char *url, struct xf_reply *reply)
+{
+    enum xf_cli_exit result = perform(curl, url, reply);
+    for (int tries = 1; tries < TRIES_MAX && result == XF_CLI_OK && reply->status == 503 && reply->retry_after_s; tries++) {
+        const struct timespec wait = {.tv_sec = reply->retry_after_s};
+        (void)nanosleep(&wait, NULL); /* a signal only makes it shorter */
+        cJSON_Delete(reply->json);
+        reply->json = NULL;
+        xf_buf_clear(&reply->body);
+        result = perform(curl, url, reply);
+    }
+    return result;
 }
 
 enum xf_cli_exit xf_cli_request(const struct xf_cli_args *args, const char *method, const char *path, const char *body,
@@ -140,7 +159,7 @@ enum xf_cli_exit xf_cli_request(const struct xf_cli_args *args, const char *meth
     if (fields && token[0])
         fields = with_field(fields, token);
     if (curl && fields && set_up(curl, method, url, body, fields, reply))
-        result = perform(curl, url, reply);
+        result = perform_patiently(curl, url, reply);
     else
         xf_cli_complain("%s: the request cannot be made", url);
     free_fields(fields);

@@ -37,6 +37,7 @@ static const struct option {
     {"--full", SWITCH, XF_OPT_FULL, offsetof(struct xf_cli_args, full)},
     {"--percent", PERCENT, XF_OPT_PERCENT, offsetof(struct xf_cli_args, percent)},
     {"--confirm", TEXT, XF_OPT_CONFIRM, offsetof(struct xf_cli_args, confirm)},
+    {"--migration", TEXT, XF_OPT_MIGRATION, offsetof(struct xf_cli_args, migration)},
 };
 
 void xf_cli_complain(const char *format, ...)

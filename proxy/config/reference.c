@@ -36,7 +36,8 @@ static const char tail[] =
     "key "
     "that is\nmissing means off. Any other value is logged, counted and shown by `crossfade status`, and leaves the "
     "last "
-    "good one in force.\n\n"
+    "good one in force.\nWith Redis away the last known flags stay, also over a restart, from `state_dir`; a replica that has "
+    "neither answers requests to\nthe migration with 503 until Redis is reached.\n\n"
     "```sh\nredis-cli SET 'crossfade:{project-1}:ENABLE_DUAL_WRITE' 1\ncrossfade dual-write project-1 on   # the same\n"
     "```\n";
 

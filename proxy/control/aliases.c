@@ -1,8 +1,8 @@
-/* Aliases and vector names, asked of the upstreams by libcurl on the control thread's event loop; nothing here waits.
+/* Aliases, and what the collections declare, asked of the upstreams by libcurl on the control thread's event loop; nothing here waits.
  *
- * A round is one GET /aliases per upstream that a migration uses and one GET /collections/{legacy} per migration, all
- * at once. What fails keeps what it last said and is asked again soon. When the round is through and something differs,
- * a new snapshot goes out. A collection that is not there (404) has no vector names, which is no failure.
+ * A round is one GET /aliases per upstream that a migration uses and one GET /collections/{name} per side of a migration,
+ * all at once. What fails keeps what it last said and is asked again soon. When the round is through and something differs,
+ * a new snapshot goes out. A collection that is not there (404) declares nothing, which is no failure.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "common/base/log.h"
@@ -19,8 +19,8 @@ enum { ANSWER_BYTES_MAX = 16 << 20, RETRY_MS = 1000, CONNECT_MS = 1500, TOTAL_MS
 
 struct ask {
     struct xf_control *control;
-    struct xf_name_list *known; /* where the answer goes */
-    enum xf_err (*read)(struct xf_slice body, struct xf_name_list *list);
+    struct xf_name_list *aliases; /* where the answer goes: either here */
+    struct xf_facts *facts;       /* or here, with `collection` */
     const struct xf_upstream_conf *upstream;
     const char *collection; /* NULL: aliases */
     bool has_failed;        /* the last time; it is in the log */
@@ -77,35 +77,56 @@ static void failed(struct ask *ask, const char *why)
     ask->has_failed = true;
 }
 
-static void take(struct ask *ask, struct xf_name_list *list)
+static void take_aliases(struct ask *ask, struct xf_name_list *list)
 {
-    ask->has_failed = false;
-    if (xf_name_list_eq(ask->known, list)) {
+    if (xf_name_list_eq(ask->aliases, list)) {
         xf_name_list_fini(list);
         return;
     }
-    xf_name_list_fini(ask->known);
-    *ask->known = *list;
+    xf_name_list_fini(ask->aliases);
+    *ask->aliases = *list;
     ask->control->aliases->is_changed = true;
+}
+
+static void take_facts(struct ask *ask, struct xf_facts *facts)
+{
+    if (xf_facts_eq(ask->facts, facts)) {
+        xf_facts_fini(facts);
+        return;
+    }
+    xf_facts_fini(ask->facts);
+    *ask->facts = *facts;
+    ask->control->aliases->is_changed = true;
+}
+
+static enum xf_err read_answer(struct ask *ask, bool is_there)
+{
+    struct xf_name_list list = {NULL, 0};
+    struct xf_facts facts = {0};
+    struct xf_slice body = xf_buf_view(&ask->body);
+    enum xf_err err = !ask->collection ? xf_names_of_aliases(body, &list) : is_there ? xf_facts_of(body, &facts) : XF_OK;
+    if (err)
+        return err;
+    ask->has_failed = false;
+    if (ask->collection)
+        take_facts(ask, &facts);
+    else
+        take_aliases(ask, &list);
+    return XF_OK;
 }
 
 static void answered(struct ask *ask, CURLcode code)
 {
     long status = 0;
-    struct xf_name_list list = {NULL, 0};
     curl_easy_getinfo(ask->easy, CURLINFO_RESPONSE_CODE, &status);
     char why[80];
     snprintf(why, sizeof why, "status %ld", status);
     if (code != CURLE_OK)
         failed(ask, curl_easy_strerror(code));
-    else if (status == 404 && ask->collection)
-        take(ask, &list);
-    else if (status != 200)
+    else if (status != 200 && !(status == 404 && ask->collection))
         failed(ask, why);
-    else if (ask->read(xf_buf_view(&ask->body), &list))
+    else if (read_answer(ask, status == 200))
         failed(ask, "the answer is not what Qdrant gives");
-    else
-        take(ask, &list);
 }
 
 static void end_round(struct xf_control *control)
@@ -297,14 +318,12 @@ void xf_control_refresh_aliases(struct xf_control *control)
     (void)written; /* EAGAIN: so many are waiting that one more changes nothing */
 }
 
-static void add_ask(struct xf_control *control, size_t upstream, const char *collection, struct xf_name_list *known)
+static struct ask *add_ask(struct xf_control *control, size_t upstream)
 {
     struct xf_aliases *a = control->aliases;
-    a->asks[a->ask_count++] = (struct ask){.control = control,
-                                           .known = known,
-                                           .read = collection ? xf_names_of_vectors : xf_names_of_aliases,
-                                           .upstream = &control->config->upstreams[upstream],
-                                           .collection = collection};
+    struct ask *ask = &a->asks[a->ask_count++];
+    *ask = (struct ask){.control = control, .upstream = &control->config->upstreams[upstream]};
+    return ask;
 }
 
 static bool is_used(const struct xf_config *config, size_t upstream)
@@ -321,15 +340,19 @@ static enum xf_err make_asks(struct xf_control *control)
     const struct xf_config *config = control->config;
     struct xf_aliases *a = control->aliases;
     a->by_upstream = calloc(config->upstream_count + 1, sizeof *a->by_upstream);
-    a->asks = calloc(config->upstream_count + config->migration_count + 1, sizeof *a->asks);
+    a->asks = calloc(config->upstream_count + XF_SIDE_COUNT * config->migration_count + 1, sizeof *a->asks);
     if (!a->by_upstream || !a->asks)
         return XF_ERR_NOMEM;
     for (size_t i = 0; i < config->upstream_count; i++)
         if (is_used(config, i))
-            add_ask(control, i, NULL, &a->by_upstream[i]);
+            add_ask(control, i)->aliases = &a->by_upstream[i];
     for (size_t i = 0; i < config->migration_count; i++) {
-        const struct xf_side_conf *legacy = &config->migrations[i].side[XF_LEGACY];
-        add_ask(control, legacy->upstream, legacy->collection, &control->migrations[i].vectors);
+        for (int side = 0; side < XF_SIDE_COUNT; side++) {
+            const struct xf_side_conf *conf = &config->migrations[i].side[side];
+            struct ask *ask = add_ask(control, conf->upstream);
+            ask->collection = conf->collection;
+            ask->facts = &control->migrations[i].facts[side];
+        }
     }
     return XF_OK;
 }

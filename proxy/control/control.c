@@ -16,13 +16,17 @@ enum { FIRST_WAIT_MS = 2000, SAFETY_POLL_MS = 1000, KEY_MAX = 1024 };
 
 static void fill_view(const struct xf_control *control, size_t i, struct xf_migration_view *view)
 {
-    struct xf_control_migration *m = &control->migrations[i];
-    *view = (struct xf_migration_view){.phase = m->flags.phase,
+    const struct xf_control_migration *m = &control->migrations[i];
+    const struct xf_facts *legacy = &m->facts[XF_LEGACY];
+    *view = (struct xf_migration_view){.is_refused = xf_control_is_refused(control, i),
+                                       .phase = m->flags.phase,
                                        .dual_write = m->flags.dual_write,
                                        .new_reads_percent = m->flags.new_reads_percent,
                                        .follower_is_complete = xf_control_is_complete(control, i),
-                                       .vector_names = m->vectors.items,
-                                       .vector_name_count = m->vectors.count};
+                                       .vectors_match = xf_facts_vectors_match(legacy, &m->facts[XF_NEW]),
+                                       .filters_match = xf_facts_filters_match(legacy, &m->facts[XF_NEW]),
+                                       .vector_names = legacy->vectors.items,
+                                       .vector_name_count = legacy->vectors.count};
 }
 
 static enum xf_err make_snapshot(struct xf_control *control, struct xf_snapshot **snapshot)
@@ -153,7 +157,8 @@ void xf_control_free(struct xf_control *control)
         event_free(control->wait_timer);
     for (size_t i = 0; control->migrations && i < control->config->migration_count; i++) {
         xf_values_fini(&control->migrations[i].values);
-        xf_name_list_fini(&control->migrations[i].vectors);
+        for (int side = 0; side < XF_SIDE_COUNT; side++)
+            xf_facts_fini(&control->migrations[i].facts[side]);
     }
     free(control->migrations);
     free(control);
@@ -178,6 +183,26 @@ enum xf_phase xf_control_phase(const struct xf_control *control, size_t migratio
 bool xf_control_was_dual_writing(const struct xf_control *control, size_t migration)
 {
     return control->migrations[migration].was_dual_writing;
+}
+
+bool xf_control_was_one_sided(const struct xf_control *control, size_t migration)
+{
+    return control->migrations[migration].was_one_sided;
+}
+
+bool xf_control_is_refused(const struct xf_control *control, size_t migration)
+{
+    const struct xf_control_migration *m = &control->migrations[migration];
+    return m->is_held_back || !m->flags.is_known;
+}
+
+void xf_control_hold_back(struct xf_control *control, size_t migration, bool is_held_back)
+{
+    struct xf_control_migration *m = &control->migrations[migration];
+    bool was_refused = xf_control_is_refused(control, migration);
+    m->is_held_back = is_held_back;
+    if (was_refused != xf_control_is_refused(control, migration))
+        xf_control_publish(control);
 }
 
 bool xf_control_redis_is_up(const struct xf_control *control)

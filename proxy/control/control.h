@@ -4,8 +4,8 @@
  * Flags are plain string keys (docs/configuration.md). They are followed by client-side caching push (CLIENT TRACKING
  * in broadcast mode, redirected to a second connection: RESP2, as hiredis 0.14 speaks it), with a slow poll beside it,
  * or by fast polling where tracking is not to be had. Redis away: the last known flags stay, also over a restart, from
- * `state_dir`; without either, every flag is off. A value that is no flag value is logged, counted, shown in
- * the status, and leaves the last good one in force.
+ * `state_dir`; without either, nothing is known, and the snapshot says that requests to the migration are refused. A
+ * value that is no flag value is logged, counted, shown in the status, and leaves the last good one in force.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef XF_PROXY_CONTROL_CONTROL_H
@@ -42,6 +42,13 @@ uint64_t xf_control_redis_down_ms(const struct xf_control *control); /* since it
 
 /* Whether the state directory said that dual writes were on when an earlier process last wrote it. */
 bool xf_control_was_dual_writing(const struct xf_control *control, size_t migration);
+/* Whether it said that they were off; neither is true where it said nothing. */
+bool xf_control_was_one_sided(const struct xf_control *control, size_t migration);
+
+/* Requests to the migration are refused: its flags are not known, or it is held back. */
+bool xf_control_is_refused(const struct xf_control *control, size_t migration);
+/* What else than flags is not known without Redis: refuses until it is called with false. Publishes a change. */
+void xf_control_hold_back(struct xf_control *control, size_t migration, bool is_held_back);
 
 /* The backfill has been through, or has been forgotten; kept in Redis and in state_dir. */
 void xf_control_set_complete(struct xf_control *control, size_t migration, bool is_complete);
@@ -62,6 +69,14 @@ XF_MUST_CHECK enum xf_err xf_control_save(struct xf_control *control, size_t mig
  * start and reconnect. */
 XF_MUST_CHECK enum xf_err xf_control_load(const struct xf_control *control, size_t migration, const char *name,
                                           struct xf_buf *out);
+
+/* Reads a migration's values from Redis anew, and then calls `done` (unless NULL) on this thread: NOT_FOUND, Redis had none;
+ * IO, they stand as they were; STATE: control is being freed. An error returned: no call. */
+XF_MUST_CHECK enum xf_err xf_control_read_values(struct xf_control *control, size_t migration, xf_control_done_fn *done,
+                                                 void *ctx);
+/* Whether this replica's values go to Redis; otherwise, and at first, what Redis holds replaces them. For who leads, once it
+ * has read them anew. */
+void xf_control_write_values(struct xf_control *control, size_t migration, bool may_write);
 
 /* Asks the upstreams for aliases and vector names now, for instance after an alias change came through the proxy. Any
  * thread, until xf_control_free. */

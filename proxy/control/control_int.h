@@ -4,7 +4,7 @@
  *   flags.c     what a reading means                           tracking.c  client-side caching push
  *   state.c     state_dir: text of a file, when it is written  mirror.c    values and complete markers in Redis
  *   state_writer.c  the thread that brings it to the disk
- *   aliases.c   HTTP to the upstreams                          names.c     what their answers say
+ *   aliases.c   HTTP to the upstreams                          names.c, facts.c  what their answers say
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef XF_PROXY_CONTROL_CONTROL_INT_H
@@ -24,9 +24,12 @@ struct xf_control_migration {
     const struct xf_migration_conf *conf;
     struct xf_flags flags;
     struct xf_values values;
-    struct xf_name_list vectors; /* of the legacy collection */
+    struct xf_facts facts[XF_SIDE_COUNT]; /* of the two collections */
     bool is_unsaved;             /* the state file is behind */
-    bool was_dual_writing;       /* by the state file, at the start */
+    bool was_dual_writing;       /* by the state file, at the start, like was_one_sided */
+    bool was_one_sided;
+    bool is_held_back;           /* xf_control_hold_back */
+    bool is_writer;              /* of values: xf_control_write_values */
 };
 
 struct xf_control {

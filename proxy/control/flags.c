@@ -176,6 +176,7 @@ struct xf_flag_change xf_flags_apply(struct xf_flags *flags, const struct xf_fla
     struct xf_flags before = *flags;
     struct xf_flag_change change = {.was_emptied = is_other_redis(flags, reading->incarnation)};
     flags->error[0] = '\0';
+    flags->is_known = true;
     if (change.was_emptied)
         hold_missing(flags, reading);
     for (enum xf_flag flag = 0; flag < XF_FLAG_COUNT; flag++)
@@ -188,7 +189,7 @@ struct xf_flag_change xf_flags_apply(struct xf_flags *flags, const struct xf_fla
     change.is_error_new = flags->error[0] != '\0' && strcmp(flags->error, before.error) != 0;
     change.is_in_force_changed =
         flags->dual_write != before.dual_write || flags->new_reads_percent != before.new_reads_percent;
-    change.is_state_changed = change.is_in_force_changed || strcmp(flags->incarnation, before.incarnation) != 0 ||
+    change.is_state_changed = change.is_in_force_changed || !before.is_known || strcmp(flags->incarnation, before.incarnation) != 0 ||
                               memcmp(flags->is_held, before.is_held, sizeof flags->is_held) != 0;
     return change;
 }
@@ -204,6 +205,6 @@ enum xf_err xf_flags_restore(struct xf_flags *flags, uint8_t dual_write, uint8_t
     flags->dual_write = dual_write != 0;
     flags->new_reads_percent = new_reads;
     flags->phase = phase;
-    flags->has_history = true;
+    flags->is_known = flags->has_history = true;
     return XF_OK;
 }

@@ -29,6 +29,7 @@ struct xf_flags {
     bool dual_write; /* in force */
     uint8_t new_reads_percent;
     enum xf_phase phase;
+    bool is_known;    /* Redis has been read, or the state file says; before that the phase means nothing */
     bool has_history; /* the phase is one that was in force: by the state file, or by a reading before */
     char incarnation[XF_INCARNATION_MAX + 1]; /* of the Redis last seen; "" if none was */
     bool is_adopting;                         /* the incarnation has gone and a new one is being written */

@@ -125,7 +125,7 @@ static void apply(struct xf_control *control, const struct xf_redis_reply *reply
         reading.is_own_odd[XF_FLAG_NEW_READS] = is_odd(reply, first + 1);
         is_changed |= xf_mirror_saw_complete(control, i, text_or_none(reply, first + 2));
         was_emptied |= apply_one(control, i, &reading);
-        is_changed |= before.dual_write != control->migrations[i].flags.dual_write ||
+        is_changed |= !before.is_known || before.dual_write != control->migrations[i].flags.dual_write ||
                       before.new_reads_percent != control->migrations[i].flags.new_reads_percent;
     }
     if (was_emptied)

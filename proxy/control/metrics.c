@@ -48,6 +48,19 @@ static enum xf_err phases(const struct xf_control *control, struct xf_buf *out)
     return err;
 }
 
+static enum xf_err refused(const struct xf_control *control, struct xf_buf *out)
+{
+    enum xf_err err = head(out, "unusable", "gauge", "1 while every request to the migration is refused: its state is not known");
+    for (size_t i = 0; i < control->config->migration_count && !err; i++) {
+        err = xf_buf_append_slice(out, XF_SLICE("crossfade_unusable{migration=\""));
+        if (!err)
+            err = xf_buf_append_json_escaped(out, xf_slice_of(control->migrations[i].conf->name));
+        if (!err)
+            err = xf_buf_printf(out, "\"} %d\n", xf_control_is_refused(control, i));
+    }
+    return err;
+}
+
 static uint64_t migrations_in_error(const struct xf_control *control)
 {
     uint64_t count = 0;
@@ -79,5 +92,7 @@ enum xf_err xf_control_metrics(const struct xf_control *control, struct xf_buf *
         err = number(out, rows[i].name, rows[i].type, rows[i].help, rows[i].value);
     if (!err)
         err = flags(control, out);
+    if (!err)
+        err = refused(control, out);
     return err ? err : phases(control, out);
 }

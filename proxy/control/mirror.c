@@ -1,8 +1,10 @@
 /* Values and complete markers in Redis: <prefix>:{<migration>}:<name>, and the set <prefix>:{<migration>}:names of what
  * is there, so that a proxy without a state directory finds them without a walk over all keys.
  *
- * A value that Redis has not confirmed is pending and wins over what Redis holds; a confirmed one gives way to it, for
- * another replica may have written since. What Redis has lost is written again.
+ * The leader writes, the others read. Of the leader's values one that Redis has not confirmed is pending and wins over
+ * what Redis holds; a confirmed one gives way to it, for another replica may have written since. Elsewhere all give way:
+ * what a replica had not written when it lost the lead is old. What Redis has lost is written again, by any replica as long
+ * as nobody else has (NX): the next leader may be one that has never seen it.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "common/base/log.h"
@@ -51,7 +53,8 @@ static void on_written(void *ctx, enum xf_err err, const struct xf_redis_reply *
     if (value && value->version == subject->version) {
         value->is_under_way = false;
         value->is_pending = err || !xf_redis_reply_is_status(reply, "OK");
-        if (value->is_pending && !err)
+        bool is_refused = value->is_pending && !err && xf_redis_reply_type(reply) != XF_REDIS_NIL; /* NX: somebody has */
+        if (is_refused)
             xf_log(XF_LOG_WARN, "state", "migration=%s value=%s: redis did not take it (%.*s), trying again",
                    subject->control->migrations[subject->migration].conf->name, value->name,
                    XF_SLICE_ARG(xf_redis_reply_text(reply)));
@@ -60,113 +63,154 @@ static void on_written(void *ctx, enum xf_err err, const struct xf_redis_reply *
     free(subject);
 }
 
-static void write_value(struct xf_control *control, size_t migration, struct xf_value *value)
+static void write_value(struct xf_control *control, size_t migration, struct xf_value *value, bool only_if_lost)
 {
     char key[KEY_MAX], names_key[KEY_MAX];
     struct xf_slice name = xf_slice_of(value->name);
     struct xf_slice add[] = {XF_SLICE("SADD"), key_of(control, migration, "names", names_key), name};
     struct xf_slice set[] = {XF_SLICE("SET"), key_of(control, migration, value->name, key),
-                             xf_slice(value->bytes, value->len)};
+                             xf_slice(value->bytes, value->len), XF_SLICE("NX")};
     value->is_pending = true;
     struct subject *subject = add[1].ptr && set[1].ptr ? new_subject(control, migration, name) : NULL;
     if (!subject)
         return;
     subject->version = value->version;
     if (xf_redis_command(control->redis, add, 3, NULL, NULL) ||
-        xf_redis_command(control->redis, set, 3, on_written, subject)) {
+        xf_redis_command(control->redis, set, only_if_lost ? 4 : 3, on_written, subject)) {
         free(subject);
         return;
     }
     value->is_under_way = true;
 }
 
+/* The leader's values go to Redis, and from every replica the word that dual writes have been off. */
+static bool may_write(const struct xf_control_migration *m, const struct xf_value *value)
+{
+    return m->is_writer ||
+           (strcmp(value->name, "complete") == 0 && xf_slice_eq(xf_slice(value->bytes, value->len), XF_SLICE("0")));
+}
+
 void xf_mirror_write_pending(struct xf_control *control)
 {
     for (size_t i = 0; i < control->config->migration_count && xf_redis_is_up(control->redis); i++)
         for (struct xf_value *value = control->migrations[i].values.first; value; value = value->next)
-            if (value->is_pending && !value->is_under_way)
-                write_value(control, i, value);
+            if (value->is_pending && !value->is_under_way && may_write(&control->migrations[i], value))
+                write_value(control, i, value, false);
 }
 
-static void on_value(void *ctx, enum xf_err err, const struct xf_redis_reply *reply)
+/* One reading of all values of a migration. */
+struct reading {
+    struct xf_control *control;
+    size_t migration;
+    xf_control_done_fn *done;
+    void *ctx;
+};
+
+/* What is not written yet is older than what Redis holds where another replica leads. */
+static bool is_ahead(const struct xf_control_migration *m, const struct xf_value *value)
 {
-    struct subject *subject = ctx;
-    if (!err) {
-        struct xf_control_migration *m = &subject->control->migrations[subject->migration];
-        struct xf_value *value = find(subject);
-        bool is_there = xf_redis_reply_type(reply) == XF_REDIS_TEXT;
-        if (value && !is_there && !value->is_pending)
-            write_value(subject->control, subject->migration, value);
-        bool is_same = value && is_there && xf_slice_eq(xf_slice(value->bytes, value->len), xf_redis_reply_text(reply));
-        if (is_there && !is_same && !(value && value->is_pending)) {
-            enum xf_err set = xf_values_set(&m->values, xf_slice_of(subject->name), xf_redis_reply_text(reply), false);
-            if (set)
-                xf_log(XF_LOG_WARN, "state", "migration=%s value=%s: not taken from redis, %s", m->conf->name,
-                       subject->name, xf_err_sentence(set));
-            else
-                xf_state_changed(subject->control, subject->migration, XF_SAVE_LATER_MS);
-        }
-    }
-    free(subject);
+    return value && value->is_pending && m->is_writer;
 }
 
-static void read_value(struct xf_control *control, size_t migration, struct xf_slice name)
+static void take_value(struct xf_control *control, size_t migration, struct xf_slice name, struct xf_slice text)
 {
-    char key[KEY_MAX];
-    if (!xf_value_name_is_good(name) || xf_slice_eq(name, XF_SLICE("complete")))
-        return; /* the marker is read with the flags */
-    struct subject *subject = new_subject(control, migration, name);
-    if (!subject)
+    struct xf_control_migration *m = &control->migrations[migration];
+    struct xf_value *value = xf_values_find(&m->values, name);
+    if (is_ahead(m, value) || xf_slice_eq(name, XF_SLICE("complete"))) /* the marker is read with the flags */
         return;
-    struct xf_slice get[] = {XF_SLICE("GET"), key_of(control, migration, subject->name, key)};
-    if (!get[1].ptr || xf_redis_command(control->redis, get, 2, on_value, subject))
-        free(subject);
+    if (value && xf_slice_eq(xf_slice(value->bytes, value->len), text)) {
+        value->is_pending = false;
+        return;
+    }
+    enum xf_err err = xf_value_name_is_good(name) ? xf_values_set(&m->values, name, text, false) : XF_ERR_INVALID;
+    if (err)
+        xf_log(XF_LOG_WARN, "state", "migration=%s value=%.*s: not taken from redis, %s", m->conf->name,
+               (int)(name.len < XF_VALUE_NAME_MAX ? name.len : XF_VALUE_NAME_MAX), name.ptr, xf_err_sentence(err));
+    else
+        xf_state_changed(control, migration, XF_SAVE_LATER_MS);
 }
 
-static bool is_listed(const struct xf_redis_reply *names, const char *name)
+static bool is_listed(const struct xf_redis_reply *values, const char *name)
 {
-    for (size_t i = 0; i < xf_redis_reply_count(names); i++)
-        if (xf_slice_eq(xf_redis_reply_text(xf_redis_reply_item(names, i)), xf_slice_of(name)))
-            return true;
+    for (size_t i = 0; i + 1 < xf_redis_reply_count(values); i += 2)
+        if (xf_slice_eq(xf_redis_reply_text(xf_redis_reply_item(values, i)), xf_slice_of(name)))
+            return xf_redis_reply_type(xf_redis_reply_item(values, i + 1)) == XF_REDIS_TEXT;
     return false;
 }
 
-static void on_names(void *ctx, enum xf_err err, const struct xf_redis_reply *reply)
+static void take_values(struct xf_control *control, size_t migration, const struct xf_redis_reply *reply)
 {
-    struct subject *subject = ctx;
-    struct xf_control *control = subject->control;
-    size_t migration = subject->migration;
-    free(subject);
-    if (err || xf_redis_reply_type(reply) != XF_REDIS_ARRAY)
-        return; /* a server that refuses is asked again when it comes back; the values in memory stand */
-    size_t count = xf_redis_reply_count(reply);
-    for (size_t i = 0; i < count && i < XF_VALUES_MAX; i++)
-        read_value(control, migration, xf_redis_reply_text(xf_redis_reply_item(reply, i)));
-    for (struct xf_value *value = control->migrations[migration].values.first; value; value = value->next)
-        if (!value->is_under_way && (value->is_pending || !is_listed(reply, value->name)))
-            write_value(control, migration, value);
+    struct xf_control_migration *m = &control->migrations[migration];
+    for (size_t i = 0; i + 1 < xf_redis_reply_count(reply) && i < 2 * XF_VALUES_MAX; i += 2) {
+        const struct xf_redis_reply *text = xf_redis_reply_item(reply, i + 1);
+        if (xf_redis_reply_type(text) == XF_REDIS_TEXT)
+            take_value(control, migration, xf_redis_reply_text(xf_redis_reply_item(reply, i)), xf_redis_reply_text(text));
+    }
+    for (struct xf_value *value = m->values.first; value; value = value->next)
+        if (!is_listed(reply, value->name) && !value->is_under_way)
+            write_value(control, migration, value, !may_write(m, value));
+    xf_mirror_write_pending(control);
+}
+
+static void on_values(void *ctx, enum xf_err err, const struct xf_redis_reply *reply)
+{
+    struct reading reading = *(struct reading *)ctx;
+    free(ctx);
+    if (!err && xf_redis_reply_type(reply) != XF_REDIS_ARRAY)
+        err = XF_ERR_IO; /* a server that refuses is asked again when it comes back; the values in memory stand */
+    if (!err)
+        take_values(reading.control, reading.migration, reply);
+    if (!err && xf_redis_reply_count(reply) == 0)
+        err = XF_ERR_NOT_FOUND;
+    if (reading.done)
+        reading.done(reading.ctx, err);
+}
+
+enum xf_err xf_control_read_values(struct xf_control *control, size_t migration, xf_control_done_fn *done, void *ctx)
+{
+    static const char script[] = "local read = {} for _, name in ipairs(redis.call('SMEMBERS', KEYS[1])) do "
+                                 "local value = redis.pcall('GET', ARGV[1] .. name) "
+                                 "read[#read + 1] = name read[#read + 1] = type(value) == 'string' and value "
+                                 "end return read";
+    char names_key[KEY_MAX], first[KEY_MAX];
+    struct xf_slice args[] = {XF_SLICE("EVAL"), xf_slice_of(script), XF_SLICE("1"),
+                              key_of(control, migration, "names", names_key), key_of(control, migration, "", first)};
+    struct reading *reading = args[3].ptr && args[4].ptr ? malloc(sizeof *reading) : NULL;
+    if (!reading)
+        return XF_ERR_NOMEM;
+    *reading = (struct reading){control, migration, done, ctx};
+    enum xf_err err = xf_redis_command(control->redis, args, sizeof args / sizeof *args, on_values, reading);
+    if (err)
+        free(reading);
+    return err;
+}
+
+void xf_control_write_values(struct xf_control *control, size_t migration, bool may_write)
+{
+    struct xf_control_migration *m = &control->migrations[migration];
+    bool begins = !m->is_writer && may_write;
+    m->is_writer = may_write;
+    if (begins)
+        xf_mirror_write_pending(control);
 }
 
 void xf_mirror_redis_is_up(struct xf_control *control)
 {
-    for (size_t i = 0; i < control->config->migration_count; i++) {
-        char key[KEY_MAX];
-        struct subject *subject = new_subject(control, i, XF_SLICE(""));
-        struct xf_slice args[] = {XF_SLICE("SMEMBERS"), key_of(control, i, "names", key)};
-        if (subject && (!args[1].ptr || xf_redis_command(control->redis, args, 2, on_names, subject)))
-            free(subject);
-    }
+    for (size_t i = 0; i < control->config->migration_count; i++)
+        if (xf_control_read_values(control, i, NULL, NULL) != XF_OK)
+            xf_log(XF_LOG_WARN, "state", "migration=%s: the saved values could not be asked for",
+                   control->config->migrations[i].name);
 }
 
 bool xf_mirror_saw_complete(struct xf_control *control, size_t migration, struct xf_slice text)
 {
     struct xf_control_migration *m = &control->migrations[migration];
     struct xf_value *value = xf_values_find(&m->values, XF_SLICE("complete"));
-    if (value && value->is_pending)
+    if (value && value->is_pending && may_write(m, value))
         return false;
     if (!text.ptr) {
-        if (value)
-            write_value(control, migration, value);
+        if (value && !value->is_under_way)
+            write_value(control, migration, value, !may_write(m, value));
         return false;
     }
     bool was_complete = xf_control_is_complete(control, migration);

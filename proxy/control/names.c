@@ -1,4 +1,4 @@
-/* The two answers are small and come rarely, so a tree of them is built and read. Numbers in them are not looked at.
+/* The answer is small and comes rarely, so a tree of it is built and read.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "proxy/control/names.h"
@@ -59,54 +59,15 @@ static enum xf_err add_aliases(const cJSON *root, struct xf_name_list *list)
     return XF_OK;
 }
 
-static enum xf_err add_keys(const cJSON *object, struct xf_name_list *list)
-{
-    const cJSON *item;
-    cJSON_ArrayForEach(item, object)
-    {
-        enum xf_err err = add(list, item->string);
-        if (err)
-            return err;
-    }
-    return XF_OK;
-}
-
-/* `vectors` is either the one unnamed vector's parameters, which have a numeric size, or a map of names. A vector may
- * be named "size", but then what stands there is an object. */
-static enum xf_err add_vectors(const cJSON *root, struct xf_name_list *list)
-{
-    const cJSON *result = cJSON_GetObjectItemCaseSensitive(root, "result");
-    const cJSON *params =
-        cJSON_GetObjectItemCaseSensitive(cJSON_GetObjectItemCaseSensitive(result, "config"), "params");
-    const cJSON *vectors = cJSON_GetObjectItemCaseSensitive(params, "vectors");
-    const cJSON *sparse = cJSON_GetObjectItemCaseSensitive(params, "sparse_vectors");
-    if (!cJSON_IsObject(params))
-        return XF_ERR_JSON_SHAPE;
-    bool is_unnamed = cJSON_IsNumber(cJSON_GetObjectItemCaseSensitive(vectors, "size"));
-    enum xf_err err = is_unnamed ? add(list, "") : cJSON_IsObject(vectors) ? add_keys(vectors, list) : XF_OK;
-    return !err && cJSON_IsObject(sparse) ? add_keys(sparse, list) : err;
-}
-
-static enum xf_err parse(struct xf_slice body, enum xf_err (*add_all)(const cJSON *, struct xf_name_list *),
-                         struct xf_name_list *list)
+enum xf_err xf_names_of_aliases(struct xf_slice body, struct xf_name_list *list)
 {
     struct xf_name_list found = {NULL, 0};
     cJSON *root = cJSON_ParseWithLength(body.ptr, body.len);
-    enum xf_err err = root ? add_all(root, &found) : XF_ERR_JSON_SYNTAX;
+    enum xf_err err = root ? add_aliases(root, &found) : XF_ERR_JSON_SYNTAX;
     cJSON_Delete(root);
     if (err)
         xf_name_list_fini(&found);
     else
         *list = found;
     return err;
-}
-
-enum xf_err xf_names_of_aliases(struct xf_slice body, struct xf_name_list *list)
-{
-    return parse(body, add_aliases, list);
-}
-
-enum xf_err xf_names_of_vectors(struct xf_slice body, struct xf_name_list *list)
-{
-    return parse(body, add_vectors, list);
 }

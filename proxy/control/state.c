@@ -21,9 +21,11 @@ static void load_one(struct xf_control *control, struct xf_control_migration *m)
         err = xf_state_parse(xf_buf_view(&text), &m->flags, &m->values);
     xf_buf_fini(&text);
     m->was_dual_writing = !err && m->flags.dual_write;
+    m->was_one_sided = !err && m->flags.is_known && !m->flags.dual_write;
     if (!err) {
-        xf_log(XF_LOG_INFO, "state", "migration=%s phase=%s: the state directory says what was last in force",
-               m->conf->name, xf_phase_name(m->flags.phase));
+        if (m->flags.is_known)
+            xf_log(XF_LOG_INFO, "state", "migration=%s phase=%s: the state directory says what was last in force",
+                   m->conf->name, xf_phase_name(m->flags.phase));
         return;
     }
     m->flags = (struct xf_flags){0};

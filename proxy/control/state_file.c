@@ -1,7 +1,7 @@
 /* Lines of text, so that an operator can read them; values carry their length, for they may hold anything:
  *
  *   crossfade-state 1
- *   flags <dual_write> <new_reads> <dual_write held> <new_reads held>
+ *   flags <dual_write> <new_reads> <dual_write held> <new_reads held>      (only if they are known)
  *   incarnation <text>                       (only if one is known)
  *   value <name> <pending 0|1> <bytes>
  *   ...the bytes...
@@ -33,9 +33,10 @@ static uint64_t fnv1a(struct xf_slice text)
 
 enum xf_err xf_state_print(const struct xf_flags *flags, const struct xf_values *values, struct xf_buf *out)
 {
-    enum xf_err err =
-        xf_buf_printf(out, FIRST_LINE "\nflags %d %u %d %d\n", flags->dual_write, flags->new_reads_percent,
-                      flags->is_held[XF_FLAG_DUAL_WRITE], flags->is_held[XF_FLAG_NEW_READS]);
+    enum xf_err err = xf_buf_append_slice(out, XF_SLICE(FIRST_LINE "\n"));
+    if (!err && flags->is_known)
+        err = xf_buf_printf(out, "flags %d %u %d %d\n", flags->dual_write, flags->new_reads_percent,
+                            flags->is_held[XF_FLAG_DUAL_WRITE], flags->is_held[XF_FLAG_NEW_READS]);
     if (!err && flags->incarnation[0])
         err = xf_buf_printf(out, "incarnation %s\n", flags->incarnation);
     for (const struct xf_value *v = values->first; v && !err; v = v->next) {

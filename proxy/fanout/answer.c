@@ -17,22 +17,22 @@ void xf_answer_fini(struct xf_answer *answer)
     xf_buf_fini(&answer->body);
 }
 
-static size_t head_end(const struct xf_http_head *head)
+size_t xf_head_extent(const struct xf_http_head *head)
 {
-    size_t end = (size_t)head->target_off + head->target_len; /* the reason phrase */
+    size_t end = (size_t)head->target_off + head->target_len; /* of an answer, the reason phrase */
     for (size_t i = 0; i < head->field_count; i++) {
         size_t field_end = (size_t)head->fields[i].value_off + head->fields[i].value_len;
         size_t name_end = (size_t)head->fields[i].name_off + head->fields[i].name_len;
         end = field_end > end ? field_end : end;
         end = name_end > end ? name_end : end;
     }
-    return end;
+    return end + 2; /* the line's end is looked at when it is written anew; every head has it */
 }
 
 enum xf_err xf_answer_take_head(struct xf_answer *answer, const struct xf_http_head *head, const char *base)
 {
     answer->head = *head;
-    return xf_buf_append(&answer->head_bytes, base, head_end(head));
+    return xf_buf_append(&answer->head_bytes, base, xf_head_extent(head));
 }
 
 enum xf_err xf_answer_take_body(struct xf_answer *answer, struct xf_slice bytes)
@@ -45,19 +45,57 @@ static bool contains(struct xf_slice text, struct xf_slice word)
     return text.len > 0 && memmem(text.ptr, text.len, word.ptr, word.len) != NULL;
 }
 
+enum where { ANY, HAS, OPENS, EMPTY };
+
+static const struct row {
+    int from, to;
+    enum where where;
+    struct xf_slice text;
+    enum xf_outcome outcome;
+    bool proves_no_effect;
+} rows[] = {
+#define XF_ANSWER(from, to, where, text, outcome, proves, meaning)                                                     \
+    {from, to, where, {text, sizeof(text) - 1}, XF_OUTCOME_##outcome, proves},
+#include "proxy/fanout/answers.def"
+#undef XF_ANSWER
+};
+
+static bool fits(const struct row *row, int status, struct xf_slice body)
+{
+    if (status < row->from || status > row->to)
+        return false;
+    switch (row->where) {
+    case ANY:
+        return true;
+    case HAS:
+        return contains(body, row->text);
+    case OPENS:
+        return body.len >= row->text.len && memcmp(body.ptr, row->text.ptr, row->text.len) == 0;
+    case EMPTY:
+        return body.len == 0;
+    }
+    return false;
+}
+
+/* NULL for an answer that was cut off, which says nothing. */
+static const struct row *find_row(const struct xf_answer *answer)
+{
+    for (size_t i = 0; answer->is_whole && i < sizeof rows / sizeof *rows; i++)
+        if (fits(&rows[i], answer->head.status, xf_buf_view(&answer->body)))
+            return &rows[i];
+    return NULL;
+}
+
 enum xf_outcome xf_answer_outcome(const struct xf_answer *answer)
 {
-    struct xf_slice body = xf_buf_view(&answer->body);
-    if (!xf_answer_is_success(answer))
-        return XF_OUTCOME_REFUSED;
-    if (contains(body, XF_SLICE("\"status\":\"wait_timeout\"")))
-        return XF_OUTCOME_WAIT_TIMEOUT;
-    if (contains(body, XF_SLICE("\"status\":\"acknowledged\"")))
-        return XF_OUTCOME_ACKNOWLEDGED;
-    /* An empty list of results (an empty batch) has done nothing, and so completed. */
-    if (contains(body, XF_SLICE("\"status\":\"completed\"")) || contains(body, XF_SLICE("\"result\":[]")))
-        return XF_OUTCOME_COMPLETED;
-    return XF_OUTCOME_UNKNOWN;
+    const struct row *row = find_row(answer);
+    return row ? row->outcome : XF_OUTCOME_UNKNOWN;
+}
+
+bool xf_answer_proves_no_effect(const struct xf_answer *answer)
+{
+    const struct row *row = find_row(answer);
+    return row && row->proves_no_effect;
 }
 
 static size_t copy_text(char *out, size_t room, struct xf_slice text, bool stops_at_quote)
@@ -81,31 +119,6 @@ size_t xf_answer_error_text(const struct xf_answer *answer, char *out, size_t ro
     if (!at)
         return copy_text(out, room, body, false);
     return copy_text(out, room, xf_slice_skip(body, (size_t)(at - body.ptr) + mark.len), true);
-}
-
-/* What the server could not read, it did not begin to do. These are the words with which the readers of body and query
- * open, ahead of all that works on points (Qdrant 1.12.4 and 1.18.3). */
-static bool was_unreadable(const struct xf_answer *answer)
-{
-    static const char *const openings[] = {
-        "{\"status\":{\"error\":\"Format error in JSON body: ",
-        "{\"status\":{\"error\":\"Validation error in JSON body: ",
-        "{\"status\":{\"error\":\"Deserialize error in query parameters: ",
-    };
-    struct xf_slice body = xf_buf_view(&answer->body);
-    if (answer->head.status != 400 && answer->head.status != 422)
-        return false;
-    for (size_t i = 0; i < sizeof openings / sizeof *openings; i++) {
-        struct xf_slice opening = xf_slice_of(openings[i]);
-        if (body.len >= opening.len && memcmp(body.ptr, opening.ptr, opening.len) == 0)
-            return true;
-    }
-    return false;
-}
-
-bool xf_answer_proves_no_effect(const struct xf_answer *answer)
-{
-    return answer->is_whole && (answer->head.status == 401 || answer->head.status == 403 || was_unreadable(answer));
 }
 
 bool xf_answer_is_point_missing(const struct xf_answer *answer)

@@ -18,6 +18,9 @@ struct xf_answer {
     bool is_whole;
 };
 
+/* How many bytes from a head's first one hold all that it points to. */
+size_t xf_head_extent(const struct xf_http_head *head);
+
 void xf_answer_init(struct xf_answer *answer);
 void xf_answer_fini(struct xf_answer *answer);
 XF_MUST_CHECK enum xf_err xf_answer_take_head(struct xf_answer *answer, const struct xf_http_head *head, const char *base);
@@ -26,11 +29,11 @@ static inline bool xf_answer_is_success(const struct xf_answer *answer)
 {
     return answer->is_whole && answer->head.status >= 200 && answer->head.status < 300;
 }
-/* Of a whole answer. The worst status in it counts (Qdrant 1.18.3: wait_timeout, acknowledged, completed). */
+/* By the table answers.def; the worst status in a batch's answer counts. UNKNOWN for one that is not whole. */
 enum xf_outcome xf_answer_outcome(const struct xf_answer *answer);
 /* Qdrant's error text, or the plain body, at most `room` bytes, unescaped as far as quotes go. */
 size_t xf_answer_error_text(const struct xf_answer *answer, char *out, size_t room);
-/* A refusal that proves that nothing was applied: the credential or the collection was refused as such. */
+/* A refusal that proves that nothing was applied, by the same table. */
 bool xf_answer_proves_no_effect(const struct xf_answer *answer);
 /* "No point with id X found" (Qdrant 1.18.3: lib/collection): a by-id update met a point that is not there. */
 bool xf_answer_is_point_missing(const struct xf_answer *answer);

@@ -1,16 +1,15 @@
 /* A write that goes to both sides.
  *
  *   RECEIVING --body read--> HELD --journal--> SENT --answers--> (answered) --both sides done--> end
- *       |                     |                  |
- *       +---- refused, client gone: both requests are incomplete and have no effect
+ *       |                     |
+ *       +---------------------+-- refused, client gone: both requests are incomplete and have no effect
+ *
+ * Before HELD legacy may have to be ASKED about the credential, and after it the points of a filter may have to be RESOLVED:
+ * dual_begin.c.
  *
  * The body streams to both sides as it comes, but the bytes with which it ends are held back until it has been read to the
  * end, understood, and written down in the journal. So the intent precedes the effect, a body of any size takes no memory, and a
  * body that turns out to be unacceptable at its last byte has reached nobody. A request without a body holds back its head.
- *
- * G7: a client's write takes effect on the new side only if the legacy side has accepted the client's credential. Where that is
- * not known from a moment ago, new's last bytes stay here until legacy's answer has come: its request is incomplete
- * meanwhile, which no server applies.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "proxy/fanout/dual_int.h"
@@ -19,8 +18,6 @@
 #include "common/base/log.h"
 
 #include <stdlib.h>
-
-enum { HELD_BYTES_MAX = 2 * XF_LOOP_SCRATCH_BYTES };
 
 static struct dual *of_request(struct xf_request *request)
 {
@@ -35,18 +32,29 @@ static struct dual_side *of_leg(struct xf_leg *leg)
 /* The leg's back pointer: legs know their side by position. */
 static struct dual *owner_of(struct xf_leg *leg, enum xf_side *side);
 
+/* Without its last bytes a request has no effect, whatever its end. */
+static enum xf_outcome unanswered(const struct dual_side *side)
+{
+    return side->leg.has_sent_last ? XF_OUTCOME_UNKNOWN : XF_OUTCOME_NOT_SENT;
+}
+
 static void fini(struct xf_request *request)
 {
     struct dual *dual = of_request(request);
-    if (dual->op) {
-        enum xf_outcome unknown[XF_SIDE_COUNT] = {XF_OUTCOME_UNKNOWN, XF_OUTCOME_UNKNOWN};
-        xf_journal_end(dual->op, unknown, false, false);
+    if (dual->op) { /* the program ends before the answers have come */
+        struct xf_verdict_input input = {.is_exact = dual->is_exact};
+        for (int i = 0; i < XF_SIDE_COUNT; i++)
+            input.outcome[i] = dual->sides[i].is_done ? dual->sides[i].outcome : unanswered(&dual->sides[i]);
+        xf_journal_end(dual->op, &input);
     }
+    xf_resolve_free(dual->resolve);
+    xf_ask_fini(&dual->ask);
+    free(dual->kept);
     for (int i = 0; i < XF_SIDE_COUNT; i++) {
         xf_leg_fini(&dual->sides[i].leg);
         xf_answer_fini(&dual->sides[i].answer);
-        xf_buf_fini(&dual->sides[i].held);
     }
+    xf_buf_fini(&dual->held);
     xf_write_scan_free(dual->scan);
     xf_decoder_free(dual->decoder);
     request->fanout->detached_count -= dual->is_detached;
@@ -82,10 +90,10 @@ static void drop_both(struct dual *dual)
 /* Both requests are incomplete: nothing has happened anywhere, and the journal is told so. */
 void xf_dual_give_up(struct dual *dual)
 {
-    enum xf_outcome nothing[XF_SIDE_COUNT] = {XF_OUTCOME_NOT_SENT, XF_OUTCOME_NOT_SENT};
+    struct xf_verdict_input nothing = {.outcome = {XF_OUTCOME_NOT_SENT, XF_OUTCOME_NOT_SENT}};
     drop_both(dual);
     if (dual->op)
-        xf_journal_end(dual->op, nothing, false, false);
+        xf_journal_end(dual->op, &nothing);
     dual->op = NULL;
     xf_request_end(&dual->request);
 }
@@ -105,45 +113,9 @@ void xf_dual_fail(struct dual *dual, enum xf_err err)
 
 /* ---- when both sides are through ---- */
 
-static void count_outcome(struct dual *dual)
-{
-    bool authority_ok = xf_answer_is_success(&dual->sides[dual->authority].answer);
-    bool follower_ok = xf_answer_is_success(&xf_dual_follower(dual)->answer);
-    if (authority_ok && follower_ok)
-        xf_dual_count(dual, XF_MSTAT_WRITES_OK);
-    else if (authority_ok)
-        xf_dual_count(dual, xf_dual_follower_failure_counts(dual) ? XF_MSTAT_WRITES_FOLLOWER_FAILED : XF_MSTAT_WRITES_FOLLOWER_MISSING);
-    else
-        xf_dual_count(dual, follower_ok ? XF_MSTAT_WRITES_AUTHORITY_FAILED : XF_MSTAT_WRITES_BOTH_FAILED);
-}
-
-static void end_in_journal(struct dual *dual)
-{
-    enum xf_outcome outcomes[XF_SIDE_COUNT] = {dual->sides[0].outcome, dual->sides[1].outcome};
-    if (!dual->op)
-        return;
-    /* A side that was asked alone may have refused in a way that proves that nothing happened. */
-    for (int i = 0; i < XF_SIDE_COUNT; i++)
-        if (dual->sides[1 - i].outcome == XF_OUTCOME_NOT_SENT && xf_answer_proves_no_effect(&dual->sides[i].answer))
-            outcomes[i] = XF_OUTCOME_NOT_SENT;
-    xf_journal_end(dual->op, outcomes, dual->is_exact, false);
-    dual->op = NULL;
-}
-
-static void record_side(struct xf_hist *hist, const struct dual_side *side)
-{
-    if (side->sent_ns)
-        xf_hist_record_us(hist, xf_dual_spent_us(side->sent_ns, side->done_ns));
-}
-
 static void end_both(struct dual *dual)
 {
-    struct xf_mstats *mstats =
-        &dual->request.fanout->thread->loop.stats->migrations[dual->request.plan.migration->index];
-    record_side(&mstats->legacy_write, &dual->sides[XF_LEGACY]);
-    record_side(&mstats->new_write, &dual->sides[XF_NEW]);
-    count_outcome(dual);
-    end_in_journal(dual);
+    xf_dual_end(dual);
     xf_request_end(&dual->request);
 }
 
@@ -151,6 +123,7 @@ static void end_both(struct dual *dual)
 static bool may_detach(const struct dual *dual)
 {
     return dual->request.plan.migration->conf->ack == XF_ACK_AUTHORITY &&
+           !(dual->op && xf_journal_is_cut_off(dual->op)) &&
            dual->request.fanout->detached_count < XF_DETACHED_MAX;
 }
 
@@ -175,61 +148,6 @@ void xf_dual_settle(struct dual *dual)
         detach(dual);
 }
 
-/* ---- sending ---- */
-
-static void send_last(struct dual_side *side, struct xf_slice bytes)
-{
-    side->sent_ns = xf_clock_now_ns();
-    xf_leg_send(&side->leg, bytes, true);
-}
-
-static bool is_trusted(const struct dual *dual)
-{
-    const struct xf_request *request = &dual->request;
-    return dual->has_legacy_key || xf_lease_holds(request->fanout->leases, request->credential, XF_LEASE_WRITE,
-                                                  request->fanout->thread->loop.now_ms);
-}
-
-/* The intent is written down: the held-back bytes go out. */
-void xf_dual_release(struct dual *dual, struct xf_slice last)
-{
-    struct dual_side *legacy = &dual->sides[XF_LEGACY], *new_side = &dual->sides[XF_NEW];
-    dual->state = SENT;
-    xf_dual_count(dual, XF_MSTAT_WRITES_DUAL);
-    if (!legacy->is_done)
-        send_last(legacy, last);
-    if (new_side->is_done)
-        return;
-    if (is_trusted(dual)) {
-        send_last(new_side, last);
-        return;
-    }
-    if (!legacy->is_done && xf_buf_append_slice(&new_side->held, last) == XF_OK)
-        new_side->waits_for_legacy = true;
-    else
-        xf_dual_drop_side(new_side, dual->is_unreadable ? XF_ERR_JSON_SYNTAX : legacy->is_done ? XF_ERR_UPSTREAM_CLOSED : XF_ERR_NOMEM);
-}
-
-/* Legacy has spoken on the client's credential. */
-static void legacy_spoke(struct dual *dual, int status)
-{
-    struct xf_request *request = &dual->request;
-    struct dual_side *new_side = &dual->sides[XF_NEW];
-    bool is_accepted = status >= 200 && status < 300;
-    if (is_accepted)
-        xf_lease_grant(request->fanout->leases, request->credential, XF_LEASE_WRITE, request->fanout->thread->loop.now_ms);
-    else if (status == 401 || status == 403)
-        xf_lease_end(request->fanout->leases, request->credential);
-    if (!new_side->waits_for_legacy)
-        return;
-    new_side->waits_for_legacy = false;
-    if (is_accepted)
-        send_last(new_side, xf_buf_view(&new_side->held));
-    else
-        xf_dual_drop_side(new_side, dual->sides[XF_LEGACY].err ? dual->sides[XF_LEGACY].err : XF_ERR_STATE);
-    xf_buf_release(&new_side->held);
-}
-
 /* ---- what the sides say ---- */
 
 /* A side that is through before its last bytes were sent. Without the authority there is no write; without the follower it
@@ -247,11 +165,11 @@ void xf_dual_ended_early(struct dual *dual, enum xf_side which)
 static void side_ended(struct dual *dual, enum xf_side which)
 {
     if (which == XF_LEGACY && dual->sides[XF_NEW].waits_for_legacy)
-        legacy_spoke(dual, 0); /* no answer came at all */
+        xf_dual_legacy_spoke(dual, 0); /* no answer came at all */
     if (dual->state == SENT)
         xf_dual_settle(dual);
-    else if (dual->state == RECEIVING)
-        xf_dual_ended_early(dual, which); /* while HELD the journal's answer comes first */
+    else if (dual->state != HELD) /* while HELD the journal's answer comes first */
+        xf_dual_ended_early(dual, which);
 }
 
 static void on_leg_head(struct xf_leg *leg, const struct xf_http_head *head, const char *base)
@@ -260,12 +178,12 @@ static void on_leg_head(struct xf_leg *leg, const struct xf_http_head *head, con
     struct dual *dual = owner_of(leg, &which);
     if (xf_answer_take_head(&dual->sides[which].answer, head, base) != XF_OK) {
         xf_leg_cancel(leg);
-        side_done(&dual->sides[which], XF_OUTCOME_UNKNOWN, XF_ERR_NOMEM);
+        side_done(&dual->sides[which], unanswered(&dual->sides[which]), XF_ERR_NOMEM);
         side_ended(dual, which);
         return;
     }
     if (which == XF_LEGACY)
-        legacy_spoke(dual, head->status);
+        xf_dual_legacy_spoke(dual, head->status);
 }
 
 static void on_leg_body(struct xf_leg *leg, struct xf_slice bytes)
@@ -275,7 +193,7 @@ static void on_leg_body(struct xf_leg *leg, struct xf_slice bytes)
     if (xf_answer_take_body(&dual->sides[which].answer, bytes) == XF_OK)
         return;
     xf_leg_cancel(leg);
-    side_done(&dual->sides[which], XF_OUTCOME_UNKNOWN, XF_ERR_FULL);
+    side_done(&dual->sides[which], unanswered(&dual->sides[which]), XF_ERR_FULL);
     side_ended(dual, which);
 }
 
@@ -318,8 +236,10 @@ static void on_abort(struct xf_request *request, enum xf_err err)
     (void)err;
     if (dual->state == SENT)
         detach(dual);
-    else if (dual->state == RECEIVING)
-        xf_dual_give_up(dual); /* while HELD the journal's answer is still to come: on_begun gives up */
+    else if (dual->state == HELD)
+        drop_both(dual); /* the journal's answer is still to come, and then it is given up */
+    else
+        xf_dual_give_up(dual);
 }
 
 static const struct xf_request_class dual_class = {xf_dual_on_body, on_drained, on_abort, fini};
@@ -349,6 +269,14 @@ static enum xf_err start_legs(struct dual *dual, const struct xf_arrival *arriva
     return XF_OK;
 }
 
+/* Whether a request of the proxy's own may be wanted: about the credential, or about a filter's points. */
+static bool may_ask(const struct dual *dual)
+{
+    enum xf_write_op op = dual->request.plan.endpoint->write_op;
+    bool may_have_filter = op != XF_WRITE_UPSERT && op != XF_WRITE_UPDATE_VECTORS && op != XF_WRITE_BATCH;
+    return xf_dual_writes_points(dual) && (may_have_filter || !xf_dual_is_trusted(dual));
+}
+
 struct xf_request *xf_dual_start(struct xf_fanout_thread *fanout, struct xf_view *view, const struct xf_plan *plan,
                                  const struct xf_arrival *arrival)
 {
@@ -359,13 +287,14 @@ struct xf_request *xf_dual_start(struct xf_fanout_thread *fanout, struct xf_view
         return NULL;
     }
     dual->authority = plan->side;
-    for (int i = 0; i < XF_SIDE_COUNT; i++) {
+    for (int i = 0; i < XF_SIDE_COUNT; i++)
         xf_answer_init(&dual->sides[i].answer);
-        xf_buf_init(&dual->sides[i].held, HELD_BYTES_MAX);
-    }
+    xf_buf_init(&dual->held, XF_HELD_BYTES_MAX);
     xf_request_init(&dual->request, &dual_class, fanout, view, plan, arrival);
     dual->has_legacy_key = xf_request_has_legacy_key(&dual->request, arrival->head, arrival->base);
     enum xf_err err = xf_dual_start_scan(dual, arrival);
+    if (!err && may_ask(dual))
+        err = xf_request_keep_head(arrival, &dual->kept);
     if (!err)
         err = start_legs(dual, arrival);
     if (err) {

@@ -12,6 +12,9 @@ struct xf_fanout_context {
     const struct xf_config *config;
     struct xf_journal *journal;
     void (*on_aliases_changed)(void *ctx); /* an alias change has passed through; any thread */
+    /* A write of a migration that went to one side alone has an unknown outcome: it may still land. Any thread; NULL is
+     * fine. */
+    void (*on_unproven)(void *ctx, size_t migration);
     void *ctx;
 };
 

@@ -21,6 +21,7 @@ struct xf_fanout_thread {
     struct xf_fanout_context *context;
     struct xf_data_thread *thread;
     struct xf_leases *leases;
+    struct xf_journal_link *journal;
     struct xf_request *requests; /* all that are under way, with a client or without */
     size_t detached_count;
 };
@@ -74,6 +75,16 @@ void xf_request_end(struct xf_request *request);
 XF_MUST_CHECK enum xf_err xf_request_leg(struct xf_request *request, struct xf_leg *leg, const struct xf_leg_owner *owner,
                                          enum xf_side side, enum xf_http_body body, bool drops_coding, bool is_trusted,
                                          const struct xf_arrival *arrival);
+/* A client's head, kept for requests of the proxy's own that speak with the client's credentials. */
+struct xf_kept_head {
+    struct xf_http_head head;
+    char bytes[];
+};
+XF_MUST_CHECK enum xf_err xf_request_keep_head(const struct xf_arrival *arrival, struct xf_kept_head **kept);
+/* The head of such a request: POST to the collection of that side, `suffix` behind its name, a JSON body of that length. */
+XF_MUST_CHECK enum xf_err xf_request_own_leg(struct xf_request *request, struct xf_leg *leg,
+                                             const struct xf_leg_owner *owner, enum xf_side side, bool is_trusted,
+                                             const struct xf_kept_head *kept, const char *suffix, size_t body_len);
 /* The upstream's index of a side, or the default one. */
 size_t xf_request_upstream(const struct xf_request *request, enum xf_side side);
 /* Whether the client's credential counts as known to the legacy side without asking it now: it is the key that the

@@ -11,6 +11,7 @@
 #include "proxy/fanout/fanout_int.h"
 
 #include "common/codec/decode.h"
+#include "proxy/fanout/words.h"
 #include "proxy/scan/rewrite.h"
 
 #include <stdlib.h>
@@ -26,7 +27,10 @@ struct relay {
     struct xf_rewrite *rewrite;
     struct xf_decoder *decoder;
     struct xf_buf held; /* rewritten or collected bytes on their way */
+    struct xf_words words; /* of a write's answer */
+    bool is_proven;        /* nothing that was sent may still land */
     bool has_framing;   /* of the request's body, where that was left open */
+    uint16_t status;
     bool has_answer, is_answer_chunked, ends_with_close, is_body_paused, is_answer_paused;
 };
 
@@ -40,9 +44,18 @@ static struct relay *of_leg(struct xf_leg *leg)
     return (struct relay *)(void *)((char *)leg - offsetof(struct relay, leg));
 }
 
+/* A write of a migration that went to this side alone, whose points no journal has. */
+static bool is_lone_write(const struct xf_request *request)
+{
+    return request->plan.migration && request->plan.is_write;
+}
+
 static void fini(struct xf_request *request)
 {
     struct relay *relay = of_request(request);
+    const struct xf_fanout_context *context = request->fanout->context;
+    if (is_lone_write(request) && relay->leg.has_sent_last && !relay->is_proven && context->on_unproven)
+        context->on_unproven(context->ctx, request->plan.migration->index);
     xf_leg_fini(&relay->leg);
     xf_rewrite_free(relay->rewrite);
     xf_decoder_free(relay->decoder);
@@ -232,6 +245,7 @@ static void on_head(struct xf_leg *leg, const struct xf_http_head *head, const c
     struct xf_http_emit_response emit = answer_framing(relay, head);
     struct xf_buf out;
     relay->has_answer = true;
+    relay->status = head->status;
     resume_body(relay); /* an early answer: the server reads no more, and the client may not read before it has sent all */
     note_lease(relay, head->status);
     if (!emit.keep_alive)
@@ -252,6 +266,8 @@ static void on_answer_body(struct xf_leg *leg, struct xf_slice bytes)
     struct xf_conn *conn = relay->request.conn;
     struct xf_slice slices[3] = {XF_SLICE_NONE, bytes, XF_SLICE_NONE};
     char size_line[32];
+    if (is_lone_write(&relay->request))
+        xf_words_feed(&relay->words, bytes);
     if (relay->is_answer_chunked) {
         slices[0] = xf_slice(size_line, xf_chunk_header_print(bytes.len, size_line));
         slices[2] = XF_SLICE("\r\n");
@@ -272,13 +288,31 @@ static void on_drained(struct xf_request *request)
     xf_exchange_resume(relay->leg.exchange);
 }
 
+/* Aliases, and what a collection declares. */
+static bool changes_names(const struct xf_endpoint *endpoint)
+{
+    return endpoint && (endpoint->class_ == XF_CLASS_ALIASES || endpoint->class_ == XF_CLASS_WRITE_INDEX ||
+                        endpoint->class_ == XF_CLASS_WRITE_COLLECTION_CONFIG);
+}
+
+/* By the table of answers, as far as it can be told from what has passed by. */
+static bool is_proof(const struct relay *relay)
+{
+    const struct xf_endpoint *endpoint = relay->request.plan.endpoint;
+    if (relay->status == 408 || (relay->status >= 500 && relay->status != 503) || relay->words.has_wait_timeout)
+        return false;
+    bool is_write_of_points = endpoint && endpoint->class_ == XF_CLASS_WRITE_POINTS;
+    return relay->status >= 300 || !is_write_of_points || relay->words.has_result;
+}
+
 static void on_end(struct xf_leg *leg)
 {
     struct relay *relay = of_leg(leg);
     struct xf_conn *conn = relay->request.conn;
     struct xf_slice last = relay->is_answer_chunked ? XF_SLICE("0\r\n\r\n") : XF_SLICE_NONE;
     xf_conn_write(conn, &last, 1);
-    if (relay->request.plan.endpoint && relay->request.plan.endpoint->class_ == XF_CLASS_ALIASES)
+    relay->is_proven = is_proof(relay);
+    if (changes_names(relay->request.plan.endpoint))
         relay->request.fanout->context->on_aliases_changed(relay->request.fanout->context->ctx);
     relay->request.conn = NULL;
     xf_request_end(&relay->request);
@@ -288,7 +322,7 @@ static void on_end(struct xf_leg *leg)
 static void on_failed(struct xf_leg *leg, enum xf_err err, bool may_have_effect)
 {
     struct relay *relay = of_leg(leg);
-    (void)may_have_effect;
+    relay->is_proven = !may_have_effect;
     if (relay->has_answer)
         cut(relay);
     else

@@ -5,6 +5,7 @@
 #include "proxy/fanout/fanout_int.h"
 
 #include "common/base/clock.h"
+#include "proxy/fanout/answer.h"
 
 #include <openssl/crypto.h>
 #include <stdlib.h>
@@ -146,7 +147,9 @@ enum xf_err xf_request_leg(struct xf_request *request, struct xf_leg *leg, const
         .body = body,
         .content_length = arrival->head->content_length,
         .drops_content_encoding = drops_coding,
-        .drops_accept_encoding = request->plan.action == XF_ACTION_DUAL,
+        .drops_accept_encoding = request->plan.migration && request->plan.endpoint &&
+                                 (request->plan.action == XF_ACTION_DUAL ||
+                                  request->plan.endpoint->class_ == XF_CLASS_WRITE_POINTS),
     };
     enum xf_err err = target_for(request, side, arrival, &emit.target);
     if (err)
@@ -156,13 +159,66 @@ enum xf_err xf_request_leg(struct xf_request *request, struct xf_leg *leg, const
                        arrival->base);
 }
 
+/* ---- requests of the proxy's own ---- */
+
+enum xf_err xf_request_keep_head(const struct xf_arrival *arrival, struct xf_kept_head **kept)
+{
+    size_t len = xf_head_extent(arrival->head);
+    struct xf_kept_head *made = malloc(sizeof *made + len);
+    if (!made)
+        return XF_ERR_NOMEM;
+    made->head = *arrival->head;
+    memcpy(made->bytes, arrival->base, len);
+    *kept = made;
+    return XF_OK;
+}
+
+static enum xf_err own_target(const char *collection, const char *suffix, struct xf_pool *pool, struct xf_slice *target)
+{
+    struct xf_slice name, start = XF_SLICE("/collections/"), end = xf_slice_of(suffix);
+    enum xf_err err = xf_path_encode_segment(pool, xf_slice_of(collection), &name);
+    char *text = err ? NULL : xf_pool_alloc(pool, start.len + name.len + end.len);
+    if (!text)
+        return err ? err : XF_ERR_NOMEM;
+    memcpy(text, start.ptr, start.len);
+    memcpy(text + start.len, name.ptr, name.len);
+    memcpy(text + start.len + name.len, end.ptr, end.len);
+    *target = xf_slice(text, start.len + name.len + end.len);
+    return XF_OK;
+}
+
+enum xf_err xf_request_own_leg(struct xf_request *request, struct xf_leg *leg, const struct xf_leg_owner *owner,
+                               enum xf_side side, bool is_trusted, const struct xf_kept_head *kept, const char *suffix,
+                               size_t body_len)
+{
+    const struct xf_config *config = request->view->snapshot->config;
+    size_t upstream = xf_request_upstream(request, side);
+    struct xf_pool pool;
+    struct xf_http_emit_request emit = {
+        .method = XF_SLICE("POST"),
+        .host = xf_slice_of(config->upstreams[upstream].authority),
+        .body = XF_BODY_LENGTH,
+        .content_length = body_len,
+        .drops_content_encoding = true,
+        .drops_accept_encoding = true,
+    };
+    xf_pool_init(&pool, XF_REQUEST_POOL_BYTES);
+    enum xf_err err = own_target(request->plan.migration->conf->side[side].collection, suffix, &pool, &emit.target);
+    choose_credentials(request, side, is_trusted, &emit);
+    /* All of them may be sent twice without harm: they read, or change nothing. */
+    if (!err)
+        err = xf_leg_init(leg, owner, &request->fanout->thread->pools[upstream], false, &emit, &kept->head, kept->bytes);
+    xf_pool_fini(&pool);
+    return err;
+}
+
 /* ---- the server's owner ---- */
 
 static void refuse_plan(const struct xf_fanout_thread *fanout, struct xf_conn *conn, const struct xf_plan *plan)
 {
     if (plan->migration)
         xf_mstat_add(fanout->thread->loop.stats, plan->migration->index, XF_MSTAT_REFUSED, 1);
-    xf_refuse(conn, plan->status, plan->reason);
+    xf_conn_refuse(conn, plan->status, xf_slice_of(plan->reason), plan->retry_after_s);
 }
 
 static struct xf_request *dispatch(struct xf_fanout_thread *fanout, const struct xf_arrival *arrival)
@@ -234,9 +290,12 @@ static enum xf_err thread_init(void *ctx, struct xf_data_thread *thread)
     fanout->context = ctx;
     fanout->thread = thread;
     fanout->leases = xf_leases_new();
-    if (!fanout->leases) {
+    enum xf_err err = fanout->leases ? xf_journal_link_new(fanout->context->journal, thread->loop.base, &fanout->journal)
+                                     : XF_ERR_NOMEM;
+    if (err) {
+        xf_leases_free(fanout->leases);
         free(fanout);
-        return XF_ERR_NOMEM;
+        return err;
     }
     thread->owner_ctx = fanout;
     return XF_OK;
@@ -247,6 +306,7 @@ static void thread_fini(struct xf_data_thread *thread)
     struct xf_fanout_thread *fanout = thread->owner_ctx;
     while (fanout->requests)
         xf_request_end(fanout->requests);
+    xf_journal_link_free(fanout->journal);
     xf_leases_free(fanout->leases);
     free(fanout);
 }
@@ -254,7 +314,7 @@ static void thread_fini(struct xf_data_thread *thread)
 static bool is_busy(struct xf_data_thread *thread)
 {
     const struct xf_fanout_thread *fanout = thread->owner_ctx;
-    return fanout->requests != NULL;
+    return fanout->requests || xf_journal_link_is_busy(fanout->journal); /* their ends are on the way to Redis */
 }
 
 struct xf_server_owner xf_fanout_owner(struct xf_fanout_context *context)

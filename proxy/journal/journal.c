@@ -1,375 +1,242 @@
-/* Writes, and what they leave behind.
- *
- * Each id in flight has a counter; two writes that meet on an id mark it, and both leave it dirty at their ends, since
- * they may have reached the two sides in different order. Only the ids that were met are dirty: a write acts on each of
- * its points by itself. For the same reason a write of unknown scope (ALL) that met others leaves their ids dirty, at
- * their ends, and not everything; two of unknown scope that met leave the whole set unknown.
- *
- * Unknown is a state of the set, not of the ids: the ids in it are still dirty, but others may be too (G4). It ends
- * with a reconcile that began after the last event that caused it.
+/* The journal's life, and what can be said of it without waiting.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "proxy/journal/journal_int.h"
 
-#include "common/base/clock.h"
+#include "common/base/log.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
-enum { HOLD_MS_DEFAULT = 120000 };
+enum { START_WAIT_S = 2, PATH_BYTES = 4096, SPILL_BYTES_MAX = 64 * 1024 * 1024 };
 
-static enum xf_err migration_init(struct xf_journal_migration *migration, const struct xf_journal *journal)
+/* --- Life --- */
+
+static enum xf_err open_spill(struct xf_ward *ward)
 {
-    if (pthread_mutex_init(&migration->lock, NULL) != 0)
-        return XF_ERR_NOMEM;
-    migration->journal = journal;
-    migration->is_unknown = true; /* what happened before this process began is not known to it */
-    xf_idmap_init(&migration->in_flight);
-    xf_idmap_init(&migration->dirty);
-    return XF_OK;
+    char path[PATH_BYTES];
+    const struct xf_config *config = ward->member.journal->options.config;
+    const char *name = config->migrations[ward->member.migration].name;
+    int len = snprintf(path, sizeof path, "%s/journal.%s", config->state_dir, name);
+    return len > 0 && len < PATH_BYTES ? xf_spill_open(path, SPILL_BYTES_MAX, &ward->member.spill) : XF_ERR_IO;
 }
 
-enum xf_err xf_journal_new(size_t migration_count, size_t dirty_max, struct xf_journal **journal)
+static void init_errands(struct xf_ward *ward)
 {
-    size_t bytes;
-    if (__builtin_mul_overflow(migration_count, sizeof(struct xf_journal_migration), &bytes) ||
-        __builtin_add_overflow(bytes, sizeof(struct xf_journal), &bytes))
+    struct xf_errand *errands[] = {&ward->join,    &ward->beat, &ward->lapse, &ward->claim,
+                                   &ward->release, &ward->give, &ward->tell};
+    for (size_t i = 0; i < sizeof errands / sizeof *errands; i++)
+        errands[i]->ward = ward;
+}
+
+static enum xf_err ward_init(struct xf_ward *ward, struct xf_journal *journal, size_t migration)
+{
+    const struct xf_journal_options *options = &journal->options;
+    struct xf_member *member = &ward->member;
+    if (pthread_mutex_init(&member->lock, NULL))
         return XF_ERR_NOMEM;
-    struct xf_journal *made = calloc(1, bytes);
+    member->journal = journal;
+    member->migration = migration;
+    xf_queue_init(&member->queue);
+    init_errands(ward);
+    ward->session = (struct xf_session){.member = member};
+    member->picture.is_unknown = member->seen.is_unknown = true; /* until Redis says otherwise */
+    const char *name = options->config->migrations[migration].name;
+    if (asprintf(&member->base, "%s:{%s}:j:", options->config->redis.prefix, name) < 0) {
+        member->base = NULL;
+        return XF_ERR_NOMEM;
+    }
+    if (options->is_off)
+        return XF_OK;
+    ward->record = &journal->file.records[migration];
+    bool was_dual = options->was_dual_writing && options->was_dual_writing(options->ctx, migration);
+    ward->was_dual = ward->record->was_dual || was_dual;
+    atomic_init(&member->was_ever_known, ward->record->inc[0] != '\0');
+    return open_spill(ward);
+}
+
+static void ward_fini(struct xf_ward *ward)
+{
+    xf_spill_close(ward->member.spill);
+    xf_queue_fini(&ward->member.queue);
+    free(ward->peers);
+    free(ward->member.base);
+    (void)pthread_mutex_destroy(&ward->member.lock); /* fails only while somebody holds it, against the contract */
+}
+
+static enum xf_err init_lock(struct xf_journal *journal)
+{
+    pthread_condattr_t attr;
+    if (pthread_mutex_init(&journal->lock, NULL) || pthread_condattr_init(&attr))
+        return XF_ERR_NOMEM;
+    int failed = pthread_condattr_setclock(&attr, CLOCK_MONOTONIC) || pthread_cond_init(&journal->changed, &attr);
+    pthread_condattr_destroy(&attr);
+    return failed ? XF_ERR_NOMEM : XF_OK;
+}
+
+/* A proxy that serves before it has joined would have to refuse writes, or put them into the file. */
+static void wait_until_settled(struct xf_journal *journal)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += START_WAIT_S;
+    xf_lock(&journal->lock);
+    while (!journal->is_settled)
+        if (pthread_cond_timedwait(&journal->changed, &journal->lock, &until))
+            break;
+    xf_unlock(&journal->lock);
+}
+
+static enum xf_err start(struct xf_journal *journal)
+{
+    const struct xf_config *config = journal->options.config;
+    enum xf_err err = init_lock(journal);
+    journal->wards = calloc(config->migration_count + 1, sizeof *journal->wards);
+    if (!err && !journal->wards)
+        err = XF_ERR_NOMEM;
+    if (!err && !journal->options.is_off)
+        err = xf_replica_file_open(config, &journal->file);
+    for (size_t i = 0; i < config->migration_count && !err; i++) {
+        err = ward_init(&journal->wards[i], journal, i);
+        journal->ward_count++;
+    }
+    if (err || journal->options.is_off)
+        return err;
+    err = xf_keeper_start(journal);
+    if (!err)
+        wait_until_settled(journal);
+    return err;
+}
+
+enum xf_err xf_journal_new(const struct xf_journal_options *options, struct xf_journal **journal)
+{
+    struct xf_journal *made = calloc(1, sizeof *made);
     if (!made)
         return XF_ERR_NOMEM;
-    made->dirty_max = dirty_max;
-    atomic_init(&made->hold_ms, HOLD_MS_DEFAULT);
-    for (size_t i = 0; i < migration_count; i++) {
-        enum xf_err err = migration_init(&made->migrations[i], made);
-        if (err) {
-            xf_journal_free(made);
-            return err;
-        }
-        made->migration_count++;
-    }
-    *journal = made;
-    return XF_OK;
-}
-
-static void migration_fini(struct xf_journal_migration *migration)
-{
-    while (migration->ops) {
-        struct xf_journal_op *next = migration->ops->next;
-        free(migration->ops);
-        migration->ops = next;
-    }
-    while (migration->copies) {
-        struct xf_journal_copy *next = migration->copies->next;
-        xf_copy_free(migration->copies);
-        migration->copies = next;
-    }
-    xf_idmap_fini(&migration->in_flight);
-    xf_idmap_fini(&migration->dirty);
-    (void)pthread_mutex_destroy(&migration->lock); /* fails only while somebody holds it, against the contract */
+    made->options = *options;
+    made->file.lock_fd = -1;
+    enum xf_err err = start(made);
+    if (err)
+        xf_journal_free(made);
+    else
+        *journal = made;
+    return err;
 }
 
 void xf_journal_free(struct xf_journal *journal)
 {
     if (!journal)
         return;
-    for (size_t i = 0; i < journal->migration_count; i++)
-        migration_fini(&journal->migrations[i]);
+    xf_keeper_stop(journal);
+    for (size_t i = 0; i < journal->ward_count; i++)
+        ward_fini(&journal->wards[i]);
+    xf_replica_file_close(&journal->file);
+    (void)pthread_cond_destroy(&journal->changed);
+    (void)pthread_mutex_destroy(&journal->lock);
+    free(journal->wards);
     free(journal);
 }
 
-void xf_journal_set_hold_ms(struct xf_journal *journal, uint64_t hold_ms)
+bool xf_journal_is_usable(const struct xf_journal *journal, size_t migration)
 {
-    atomic_store(&journal->hold_ms, hold_ms);
+    return journal->options.is_off || atomic_load(&journal->wards[migration].member.was_ever_known);
 }
 
-static void lock(struct xf_journal_migration *migration)
-{
-    int failed = pthread_mutex_lock(&migration->lock);
-    XF_ASSERT(!failed);
-}
+/* --- From any thread --- */
 
-static void unlock(struct xf_journal_migration *migration)
+/* The file keeps it past the end of this process, if Redis cannot be told before. */
+void xf_journal_lose(struct xf_journal *journal, size_t migration)
 {
-    int failed = pthread_mutex_unlock(&migration->lock);
-    XF_ASSERT(!failed);
-}
-
-struct xf_journal_migration *xf_journal_lock(struct xf_journal *journal, size_t migration)
-{
-    XF_ASSERT(migration < journal->migration_count);
-    lock(&journal->migrations[migration]);
-    return &journal->migrations[migration];
-}
-
-/* --- Dirty and unknown --- */
-
-static void become_unknown(struct xf_journal_migration *migration)
-{
-    migration->is_unknown = true;
-    migration->moment++;
-}
-
-static void hold_all(struct xf_journal_migration *migration, uint64_t until_ms)
-{
-    if (migration->hold_all_until_ms < until_ms)
-        migration->hold_all_until_ms = until_ms;
-}
-
-bool xf_journal_is_in_flight(const struct xf_journal_migration *migration, struct xf_point_id id)
-{
-    return migration->all_count > 0 || xf_idmap_find(&migration->in_flight, id);
-}
-
-void xf_journal_add_dirty(struct xf_journal_migration *migration, struct xf_point_id id, uint64_t now_ms,
-                          uint64_t hold_ms)
-{
-    struct xf_idmap *dirty = &migration->dirty;
-    struct xf_idmap_node *node = xf_idmap_find(dirty, id);
-    xf_copies_touch(migration, id);
-    if (!node) {
-        if (dirty->count >= migration->journal->dirty_max || xf_idmap_reserve(dirty, 1)) {
-            become_unknown(migration); /* the id is lost to the set, so the set is not known any more */
-            hold_all(migration, now_ms + hold_ms);
-            return;
-        }
-        node = xf_idmap_add(dirty, id);
-        node->since_ms = now_ms;
-    }
-    if (hold_ms && node->hold_until_ms < now_ms + hold_ms)
-        node->hold_until_ms = now_ms + hold_ms;
-    node->retry_ms = 0; /* news of the id: a copy of it brings the follower nearer even while it is held */
-}
-
-static void mark_scope(struct xf_journal_migration *migration, const struct xf_journal_scope *scope, uint64_t hold_ms)
-{
-    uint64_t now_ms = xf_clock_now_ms();
-    if (scope->is_all) {
-        become_unknown(migration);
-        hold_all(migration, now_ms + hold_ms);
-        xf_copies_touch_all(migration);
+    struct xf_member *member = xf_journal_member(journal, migration);
+    atomic_store(&member->is_losing, true);
+    if (journal->options.is_off)
         return;
-    }
-    for (size_t i = 0; i < scope->id_count; i++)
-        xf_journal_add_dirty(migration, scope->ids[i], now_ms, hold_ms);
+    if (xf_spill_add_all(member->spill))
+        xf_log(XF_LOG_ERROR, "journal",
+               "migration=%s: the file cannot be written, only this process knows that a reconcile is needed",
+               journal->options.config->migrations[migration].name);
+    xf_keeper_poke(journal);
 }
 
-void xf_journal_mark_dirty(struct xf_journal *journal, size_t migration, const struct xf_journal_scope *scope)
+void xf_journal_set_dual(struct xf_journal *journal, size_t migration, bool is_dual)
 {
-    struct xf_journal_migration *own = xf_journal_lock(journal, migration);
-    mark_scope(own, scope, 0);
-    unlock(own);
-}
-
-void xf_journal_hold_all(struct xf_journal *journal, size_t migration)
-{
-    struct xf_journal_migration *own = xf_journal_lock(journal, migration);
-    become_unknown(own);
-    hold_all(own, xf_clock_now_ms() + atomic_load(&journal->hold_ms));
-    unlock(own);
-}
-
-struct xf_journal_moment xf_journal_reconcile_begin(struct xf_journal *journal, size_t migration)
-{
-    struct xf_journal_migration *own = xf_journal_lock(journal, migration);
-    struct xf_journal_moment moment = {own->moment, xf_clock_now_ms()};
-    unlock(own);
-    return moment;
-}
-
-bool xf_journal_reconcile_end(struct xf_journal *journal, size_t migration, struct xf_journal_moment began)
-{
-    struct xf_journal_migration *own = xf_journal_lock(journal, migration);
-    if (own->moment == began.number && own->hold_all_until_ms <= began.at_ms)
-        own->is_unknown = false;
-    bool is_known = !own->is_unknown;
-    unlock(own);
-    return is_known;
-}
-
-void xf_journal_mark_known(struct xf_journal *journal, size_t migration)
-{
-    (void)xf_journal_reconcile_end(journal, migration, xf_journal_reconcile_begin(journal, migration));
-}
-
-/* --- Writes --- */
-
-static struct xf_journal_op *op_new(const struct xf_journal_scope *scope)
-{
-    size_t count = scope->is_all ? 0 : scope->id_count, bytes;
-    if (__builtin_mul_overflow(count, sizeof *scope->ids, &bytes) ||
-        __builtin_add_overflow(bytes, sizeof(struct xf_journal_op), &bytes))
-        return NULL;
-    struct xf_journal_op *op = malloc(bytes);
-    if (!op)
-        return NULL;
-    *op = (struct xf_journal_op){.is_all = scope->is_all, .id_count = count};
-    if (count)
-        memcpy(op->ids, scope->ids, count * sizeof *op->ids);
-    return op;
-}
-
-static void link_op(struct xf_journal_migration *migration, struct xf_journal_op *op)
-{
-    op->migration = migration;
-    op->next = migration->ops;
-    if (op->next)
-        op->next->previous = op;
-    migration->ops = op;
-    migration->op_count++;
-}
-
-static void unlink_op(struct xf_journal_migration *migration, struct xf_journal_op *op)
-{
-    if (op->previous)
-        op->previous->next = op->next;
-    else
-        migration->ops = op->next;
-    if (op->next)
-        op->next->previous = op->previous;
-    migration->op_count--;
-}
-
-static void begin_all(struct xf_journal_migration *migration, struct xf_journal_op *op)
-{
-    op->met_all = migration->all_count > 0;
-    for (struct xf_journal_op *other = migration->ops; other; other = other->next)
-        other->met_all = true;
-    migration->all_count++;
-    xf_copies_touch_all(migration);
-}
-
-static void begin_ids(struct xf_journal_migration *migration, struct xf_journal_op *op)
-{
-    op->met_all = migration->all_count > 0;
-    for (size_t i = 0; i < op->id_count; i++) {
-        struct xf_idmap_node *node = xf_idmap_add(&migration->in_flight, op->ids[i]);
-        if (node->writes++ > 0)
-            node->is_contended = true;
-        xf_copies_touch(migration, op->ids[i]);
-    }
-}
-
-enum xf_err xf_journal_begin(struct xf_journal *journal, size_t migration, const struct xf_journal_scope *scope,
-                             xf_journal_begun_fn *begun, void *ctx, struct xf_journal_op **op)
-{
-    (void)begun; /* this journal always answers at once */
-    (void)ctx;
-    struct xf_journal_op *made = op_new(scope);
-    if (!made)
-        return XF_ERR_NOMEM;
-    struct xf_journal_migration *own = xf_journal_lock(journal, migration);
-    enum xf_err err = xf_idmap_reserve(&own->in_flight, made->id_count);
-    if (!err) {
-        if (made->is_all)
-            begin_all(own, made);
-        else
-            begin_ids(own, made);
-        link_op(own, made);
-    }
-    unlock(own);
-    if (err) {
-        free(made);
-        return err;
-    }
-    *op = made;
-    return XF_OK;
-}
-
-/* What the two answers say about the points, were the write alone. */
-struct end_verdict {
-    bool is_no_effect, is_clean, is_held;
-};
-
-static bool may_still_land(enum xf_outcome outcome)
-{
-    return outcome == XF_OUTCOME_UNKNOWN || outcome == XF_OUTCOME_WAIT_TIMEOUT;
-}
-
-static struct end_verdict judge(const enum xf_outcome outcome[2], bool is_exact, bool vectors_match)
-{
-    bool is_same = outcome[0] == outcome[1];
-    bool is_applied =
-        is_same && (outcome[0] == XF_OUTCOME_COMPLETED || (outcome[0] == XF_OUTCOME_ACKNOWLEDGED && vectors_match));
-    return (struct end_verdict){
-        .is_no_effect = is_same && outcome[0] == XF_OUTCOME_NOT_SENT,
-        .is_clean = is_exact && is_applied,
-        .is_held = may_still_land(outcome[0]) || may_still_land(outcome[1]),
-    };
-}
-
-/* Takes the id out of flight and says whether another write met it there. */
-static bool end_id(struct xf_journal_migration *migration, struct xf_point_id id)
-{
-    struct xf_idmap_node *node = xf_idmap_find(&migration->in_flight, id);
-    XF_ASSERT(node && node->writes > 0);
-    bool is_contended = node->is_contended;
-    if (--node->writes == 0)
-        xf_idmap_remove(&migration->in_flight, node);
-    return is_contended;
-}
-
-static void end_ids(struct xf_journal_migration *migration, const struct xf_journal_op *op,
-                    const struct end_verdict *verdict, uint64_t hold_ms)
-{
-    uint64_t now_ms = xf_clock_now_ms();
-    for (size_t i = 0; i < op->id_count; i++) {
-        bool has_met = end_id(migration, op->ids[i]) || op->met_all;
-        if (verdict->is_no_effect || (verdict->is_clean && !has_met))
-            xf_copies_touch(migration, op->ids[i]);
-        else
-            xf_journal_add_dirty(migration, op->ids[i], now_ms, hold_ms);
-    }
-}
-
-static void end_all(struct xf_journal_migration *migration, const struct xf_journal_op *op,
-                    const struct end_verdict *verdict, uint64_t hold_ms)
-{
-    migration->all_count--;
-    if (verdict->is_no_effect || (verdict->is_clean && !op->met_all))
-        xf_copies_touch_all(migration);
-    else
-        mark_scope(migration, &(struct xf_journal_scope){.is_all = true}, hold_ms);
-}
-
-void xf_journal_end(struct xf_journal_op *op, const enum xf_outcome outcome[2], bool is_exact, bool vectors_match)
-{
-    struct xf_journal_migration *own = op->migration;
-    struct end_verdict verdict = judge(outcome, is_exact, vectors_match);
-    uint64_t hold_ms = verdict.is_held ? atomic_load(&own->journal->hold_ms) : 0;
-    lock(own);
-    unlink_op(own, op);
-    if (op->is_all)
-        end_all(own, op, &verdict, hold_ms);
-    else
-        end_ids(own, op, &verdict, hold_ms);
-    unlock(own);
-    free(op);
-}
-
-/* --- Looking --- */
-
-static uint64_t hold_left_ms(const struct xf_journal_migration *migration)
-{
-    uint64_t now_ms = xf_clock_now_ms();
-    return migration->hold_all_until_ms > now_ms ? migration->hold_all_until_ms - now_ms : 0;
-}
-
-static uint64_t oldest_age_ms(const struct xf_journal_migration *migration)
-{
-    const struct xf_idmap_node *first = xf_idmap_first(&migration->dirty);
-    uint64_t now_ms = xf_clock_now_ms();
-    return first && now_ms > first->since_ms ? now_ms - first->since_ms : 0;
+    struct xf_ward *ward = xf_ward_of(xf_journal_member(journal, migration));
+    if (atomic_exchange(&ward->member.is_dual, is_dual) == is_dual)
+        return;
+    atomic_store(&ward->wants_beat, true);
+    xf_keeper_poke(journal);
 }
 
 void xf_journal_state(struct xf_journal *journal, size_t migration, struct xf_journal_state *state)
 {
-    struct xf_journal_migration *own = xf_journal_lock(journal, migration);
-    *state = (struct xf_journal_state){.is_unknown = own->is_unknown,
-                                       .dirty = own->dirty.count,
-                                       .in_flight = own->op_count,
-                                       .copies = own->copy_count,
-                                       .oldest_dirty_age_ms = oldest_age_ms(own),
-                                       .hold_all_ms = hold_left_ms(own)};
-    unlock(own);
+    struct xf_ward *ward = xf_ward_of(xf_journal_member(journal, migration));
+    struct xf_member *member = &ward->member;
+    bool holds = xf_member_holds(member);
+    size_t unacknowledged = atomic_load(&member->unacknowledged); /* first: what is acknowledged later is in the picture */
+    size_t in_file = journal->options.is_off ? 0 : xf_spill_ids(member->spill);
+    bool has_all = !journal->options.is_off && xf_spill_has_all(member->spill);
+    xf_lock(&member->lock);
+    *state = member->seen;
+    bool is_losing = atomic_load(&member->is_losing) || atomic_load(&ward->is_telling);
+    state->is_unknown = member->picture.is_unknown || has_all || is_losing;
+    state->dirty = member->picture.dirty + in_file;
+    state->held = member->picture.held;
+    state->in_flight = member->picture.in_flight + unacknowledged;
+    state->is_held_whole = member->picture.is_held_whole;
+    xf_unlock(&member->lock);
+    state->is_cut_off = !holds;
+    state->token = holds ? atomic_load(&member->token) : 0;
+    state->is_leader = state->token != 0;
+    state->are_all_dual = holds && state->are_all_dual && !journal->options.is_off && xf_ward_says_dual(ward);
+}
+
+const char *xf_journal_replica_id(const struct xf_journal *journal)
+{
+    return journal->file.id;
+}
+
+static enum xf_err print_peer(const struct xf_ward *ward, const struct xf_peer *peer, bool is_first, struct xf_buf *out)
+{
+    bool is_self = strcmp(peer->id, ward->member.journal->file.id) == 0;
+    bool is_leader = strcmp(peer->id, ward->member.seen.leader) == 0;
+    enum xf_err err = xf_buf_printf(out, "%s{\"id\":\"", is_first ? "" : ",");
+    if (!err)
+        err = xf_buf_append_json_escaped(out, xf_slice_of(peer->id));
+    return err ? err
+               : xf_buf_printf(out, "\",\"state\":\"%s\",\"dual\":%s,\"is_leader\":%s,\"is_self\":%s}",
+                               peer->is_in ? "joined" : "lapsed", peer->is_dual ? "true" : "false",
+                               is_leader ? "true" : "false", is_self ? "true" : "false");
+}
+
+enum xf_err xf_journal_print_replicas(struct xf_journal *journal, size_t migration, struct xf_buf *out)
+{
+    struct xf_ward *ward = xf_ward_of(xf_journal_member(journal, migration));
+    enum xf_err err = xf_buf_append_slice(out, XF_SLICE("["));
+    xf_lock(&ward->member.lock);
+    for (size_t i = 0; i < ward->peer_count && !err; i++)
+        err = print_peer(ward, &ward->peers[i], i == 0, out);
+    xf_unlock(&ward->member.lock);
+    return err ? err : xf_buf_append_slice(out, XF_SLICE("]"));
+}
+
+void xf_journal_counts(struct xf_journal *journal, struct xf_journal_counts *counts)
+{
+    struct xf_journal_tally *tally = &journal->tally;
+    *counts = (struct xf_journal_counts){.begins = atomic_load(&tally->begins),
+                                         .ends = atomic_load(&tally->ends),
+                                         .conflicts = atomic_load(&tally->conflicts),
+                                         .forced = atomic_load(&tally->forced),
+                                         .queued = atomic_load(&tally->queued),
+                                         .cut_off_writes = atomic_load(&tally->cut_off_writes),
+                                         .rolled_back = atomic_load(&tally->rolled_back),
+                                         .rejoins = atomic_load(&journal->rejoins),
+                                         .lapses_seen = atomic_load(&journal->lapses_seen),
+                                         .emptied = atomic_load(&journal->emptied)};
+    for (size_t i = 0; i < journal->ward_count && !journal->options.is_off; i++) {
+        const struct xf_spill *spill = journal->wards[i].member.spill;
+        counts->file_bytes += xf_spill_is_empty(spill) ? 0 : xf_spill_bytes(spill);
+        counts->file_full += xf_spill_has_all(spill);
+    }
 }

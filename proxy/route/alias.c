@@ -8,14 +8,14 @@
 #include <cjson/cJSON.h>
 
 const char xf_route_alias_refusal[] =
-    "this change of aliases names a collection (or an alias of one) that is being migrated with dual writes on, and "
-    "would turn requests away from the migration; finish the migration or switch dual writes off first (or set "
-    "allow_unsafe)";
+    "this change of aliases names a collection (or an alias of one) that is being migrated with dual writes on (or it is "
+    "not known yet whether they are), and would turn requests away from the migration; finish the migration or switch "
+    "dual writes off first (or set allow_unsafe)";
 
 static bool is_guarded(const struct xf_snapshot *snapshot, const char *name)
 {
     const struct xf_migration_view *migration = xf_snapshot_find(snapshot, xf_slice_of(name));
-    return migration && migration->dual_write && !migration->conf->allow_unsafe;
+    return migration && xf_guards_names(migration);
 }
 
 /* cJSON nests at most CJSON_NESTING_LIMIT deep, which bounds the recursion. */

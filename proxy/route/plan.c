@@ -1,14 +1,18 @@
 /* What is done with a request: policy, decided from the endpoint's class, the migration's phase and nothing else.
  *
- * The order of the questions: is a migrated collection concerned; is the endpoint known; which class is it. Whatever is
- * in doubt while dual writing is refused with a sentence that says what to do, because a change that reaches one side
- * only would go unseen by the journal (G6). Outside dual writing one side holds the truth and requests simply go there.
+ * The order of the questions: is a migrated collection concerned; is its state known; is the endpoint known; which class
+ * is it. Whatever is in doubt while dual writing is refused with a sentence that says what to do, because a change that
+ * reaches one side only would go unseen by the journal (G6). Outside dual writing one side holds the truth and requests
+ * simply go there.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "proxy/route/route.h"
 
 static const char dot_name[] = "\".\" and \"..\" are not usable as collection names: Qdrant takes them for folders of "
                                "its storage; choose another name";
+static const char unknown_state[] =
+    "Redis has not been reached since this replica was first started, so it is not known which collection is in use; "
+    "check redis.url or wait";
 static const char unknown_endpoint[] =
     "this method and path are not known to the proxy, and while dual writes are on for this collection it cannot tell "
     "whether both sides would stay equal; switch dual writes off first, or send the request to Qdrant directly";
@@ -147,11 +151,11 @@ static bool may_write(enum xf_http_method method, const struct xf_endpoint *endp
                          endpoint->class_ != XF_CLASS_CLUSTER_READ);
 }
 
-/* Some migration would have to be kept from a change of aliases. */
+/* Some migration would have to be kept from a change of aliases, or may have to be. */
 static bool guards_aliases(const struct xf_snapshot *snapshot)
 {
     for (size_t i = 0; i < snapshot->config->migration_count; i++)
-        if (snapshot->migrations[i].dual_write && !snapshot->migrations[i].conf->allow_unsafe)
+        if (xf_guards_names(&snapshot->migrations[i]))
             return true;
     return false;
 }
@@ -187,8 +191,12 @@ void xf_route_plan(const struct xf_snapshot *snapshot, enum xf_http_method metho
         return;
     }
     plan->side = xf_authority(plan->migration);
-    if (endpoint)
+    if (plan->migration->is_refused) {
+        refuse(plan, 503, unknown_state);
+        plan->retry_after_s = 1;
+    } else if (endpoint) {
         plan_migrated(path, canary_draw, plan);
-    else
+    } else {
         plan_unknown(method, plan);
+    }
 }

@@ -61,13 +61,15 @@ struct xf_plan {
     bool keeps_name;        /* the collection's name goes upstream as the client sent it, not as `side` calls it */
     bool needs_alias_check; /* read the body whole and ask xf_route_alias_change_is_safe before it is sent */
     int status;             /* with REFUSE */
+    unsigned retry_after_s; /* with REFUSE: 0 says nothing */
     const char *reason;     /* with REFUSE: static text, says what to do about it */
 };
 
 /* Decides. `canary_draw` is a number 0..99 drawn for this request: reads of points go to new if it is below the share
  * (other reads stay with the authority, where settings and snapshots are made). A path under a migrated collection that
  * no row matches is 501 while dual writing, else passed through; HEAD and OPTIONS change nothing and always pass.
- * Collection names "." and ".." are refused always.
+ * Collection names "." and ".." are refused always. While nothing is known of a migration (is_refused), everything under
+ * it is 503.
  *
  * Creating and deleting a migrated collection are never rewritten from one side's name to the other's (keeps_name): who
  * deletes "new" must not lose "legacy". */

@@ -1,6 +1,7 @@
 /* The write scan: tokens from the JSON reader walk down the table of shapes (write_shape.h). Only objects and lists
- * that lead to ids, payloads and vector names are looked into; payloads, filters and the vectors themselves are jumped
- * over at memory speed, so that nothing inside of them can be taken for something it is not.
+ * that lead to ids, payloads and vector names are looked into; payloads and the vectors themselves are jumped over at
+ * memory speed, so that nothing inside of them can be taken for something it is not. A filter is walked through for the
+ * conditions that may mean something else on another server, and kept as it was written.
  *
  * Invariant (G6): `ids_unknown` is set wherever the ids that Qdrant would touch could be others than those collected,
  * and `is_exact` is only ever taken back.
@@ -9,6 +10,8 @@
 #include "proxy/scan/write_scan_int.h"
 
 #include <stdlib.h>
+
+enum { SHARD_KEY_BYTES_MAX = 8 * XF_JSON_TEXT_MAX }; /* every byte escaped */
 
 static const char duplicate_key[] = "write each key once";
 static const char array_for_struct[] = "write the request and its parts as objects, not as lists of their fields";
@@ -23,6 +26,8 @@ enum xf_err xf_write_scan_new(enum xf_write_op op, const struct xf_vector_names 
     if (!made)
         return XF_ERR_NOMEM;
     xf_json_scan_init(&made->json);
+    xf_buf_init(&made->filter, XF_SCAN_FILTER_BYTES_MAX);
+    xf_buf_init(&made->shard_key, SHARD_KEY_BYTES_MAX);
     made->ids.max = ids_max;
     made->verdict.is_exact = true;
     made->column_rows = SIZE_MAX;
@@ -38,6 +43,8 @@ void xf_write_scan_free(struct xf_write_scan *scan)
     if (!scan)
         return;
     xf_id_set_fini(&scan->ids);
+    xf_buf_fini(&scan->filter);
+    xf_buf_fini(&scan->shard_key);
     free(scan);
 }
 
@@ -159,6 +166,10 @@ static enum xf_err take_value(struct xf_write_scan *scan, enum xf_json_event eve
 
 static enum xf_err take_event(struct xf_write_scan *scan, enum xf_json_event event)
 {
+    if (scan->filter_depth > 0) {
+        xf_write_in_filter(scan, event);
+        return XF_OK;
+    }
     switch (event) {
     case XF_JSON_KEY:
         take_key(scan);
@@ -176,14 +187,37 @@ static enum xf_err take_event(struct xf_write_scan *scan, enum xf_json_event eve
     }
 }
 
+/* Keeps the filter's bytes, from behind its opening brace to its closing one. A batch may have several of them. */
+static enum xf_err keep_filter(struct xf_write_scan *scan, const char *from, const char *to)
+{
+    if (scan->root.op == XF_WRITE_BATCH || scan->filter_is_long)
+        return XF_OK;
+    enum xf_err err = xf_buf_len(&scan->filter) ? XF_OK : xf_buf_append(&scan->filter, "{", 1);
+    if (!err)
+        err = xf_buf_append(&scan->filter, from, (size_t)(to - from));
+    if (err != XF_ERR_FULL)
+        return err;
+    scan->filter_is_long = true;
+    xf_buf_release(&scan->filter);
+    return XF_OK;
+}
+
 enum xf_err xf_write_scan_feed(struct xf_write_scan *scan, struct xf_slice in)
 {
     enum xf_json_event event = XF_JSON_NULL;
+    const char *filter_from = in.ptr;
     while (!scan->err) {
+        bool was_in_filter = scan->filter_depth > 0;
         scan->err = xf_json_scan_next(&scan->json, &in, &event);
-        if (scan->err || event == XF_JSON_MORE)
+        bool is_over = scan->err || event == XF_JSON_MORE;
+        if (!is_over)
+            scan->err = take_event(scan, event);
+        if (!was_in_filter)
+            filter_from = in.ptr;
+        else if (!scan->err && (is_over || scan->filter_depth == 0))
+            scan->err = keep_filter(scan, filter_from, in.ptr);
+        if (is_over)
             break;
-        scan->err = take_event(scan, event);
     }
     return scan->err;
 }
@@ -198,6 +232,8 @@ enum xf_err xf_write_scan_finish(struct xf_write_scan *scan, struct xf_write_ver
         xf_write_note_unreadable(scan); /* a bare number, which gives no event before the end */
     xf_id_set_sort(&scan->ids);
     *verdict = scan->verdict;
+    verdict->filter = xf_buf_view(&scan->filter);
+    verdict->shard_key = xf_buf_view(&scan->shard_key);
     if (!verdict->ids_unknown) {
         verdict->ids = scan->ids.ids;
         verdict->id_count = scan->ids.count;

@@ -34,16 +34,24 @@ struct xf_vector_names {
     size_t count;                 /* 0: not known, no upsert is exact */
 };
 
+enum { XF_SCAN_FILTER_BYTES_MAX = 1024 * 1024 };
+
 struct xf_write_verdict {
     const struct xf_point_id *ids; /* sorted, each once; owned by the scan */
     size_t id_count;
     bool ids_unknown;     /* more ids than the limit, or unreadable: treat as ALL */
     bool has_filter;      /* a filter selects points, in any operation of the body */
+    bool has_field_test;  /* a filter looks at a payload's field: how it is indexed may decide */
+    bool has_text_match;  /* a filter's key is text, text_any or phrase: full-text settings decide what it means */
+    bool has_vector_test; /* a filter's key is has_vector: means less where the vector is not declared */
     bool has_condition;   /* update_filter or update_mode other than upsert */
     bool is_by_id_update; /* an update that fails half-way when a point is missing (payload, vectors) */
     bool needs_inference; /* a vector is given as text, image or object: each server computes its own */
     bool has_shard_key;
     bool is_exact;
+    /* Owned by the scan, JSON text as sent. Both are empty in a batch, where there may be several. */
+    struct xf_slice filter;    /* empty also if it is longer than XF_SCAN_FILTER_BYTES_MAX */
+    struct xf_slice shard_key; /* empty also if it is no single key, or a very long one */
     bool is_odd;
     const char *odd_reason; /* static text that names the plain form to use */
 };

@@ -4,6 +4,7 @@
 #ifndef XF_PROXY_SCAN_WRITE_SCAN_INT_H
 #define XF_PROXY_SCAN_WRITE_SCAN_INT_H
 
+#include "common/base/buf.h"
 #include "common/json/json_scan.h"
 #include "proxy/scan/id_set.h"
 #include "proxy/scan/write_scan.h"
@@ -31,6 +32,9 @@ struct xf_write_scan {
     size_t frame_count;
     struct xf_write_frame frames[XF_WRITE_FRAMES_MAX];
     struct xf_write_frame root; /* stands for what is around the body */
+    size_t filter_depth;        /* open containers in the filter being read; 0: none is */
+    bool filter_is_long;
+    struct xf_buf filter, shard_key;
     size_t column_rows;         /* rows of `batch` by its ids; SIZE_MAX while not known */
     bool columns_differ;
     struct xf_vector_names names;
@@ -53,6 +57,8 @@ void xf_write_forget_vectors(struct xf_write_scan *scan);
 
 /* write_value.c: a value of a leaf role begins (for scalars, also ends). NOMEM or OK. */
 XF_MUST_CHECK enum xf_err xf_write_leaf(struct xf_write_scan *scan, enum xf_role role, enum xf_json_event event);
+/* The next token of a filter that is being read. */
+void xf_write_in_filter(struct xf_write_scan *scan, enum xf_json_event event);
 /* A container has been jumped over. */
 void xf_write_leaf_jumped(struct xf_write_scan *scan, enum xf_role role);
 

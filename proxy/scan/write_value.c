@@ -43,8 +43,37 @@ static void take_filter(struct xf_write_scan *scan, enum xf_json_event event)
 {
     scan->verdict.has_filter = true;
     scan->verdict.is_exact = false;
-    if (event == XF_JSON_ARRAY)
+    xf_buf_clear(&scan->filter);
+    if (event == XF_JSON_OBJECT)
+        scan->filter_depth = 1;
+    else if (event == XF_JSON_ARRAY)
         xf_write_note_odd(scan, "write the filter as an object");
+}
+
+/* Conditions have these keys at any depth of a filter, and no payload's key stands there as a key: so a word too many is
+ * found only where a match value is an object, which is no match (Qdrant 1.18.3: lib/segment/src/types.rs). */
+static void take_filter_key(struct xf_write_scan *scan)
+{
+    struct xf_slice key = scan->json.token;
+    if (!scan->json.token_is_whole)
+        return;
+    if (xf_slice_eq(key, XF_SLICE("key")))
+        scan->verdict.has_field_test = true;
+    else if (xf_slice_eq(key, XF_SLICE("text")) || xf_slice_eq(key, XF_SLICE("text_any")) ||
+        xf_slice_eq(key, XF_SLICE("phrase")))
+        scan->verdict.has_text_match = true;
+    else if (xf_slice_eq(key, XF_SLICE("has_vector")))
+        scan->verdict.has_vector_test = true;
+}
+
+void xf_write_in_filter(struct xf_write_scan *scan, enum xf_json_event event)
+{
+    if (event == XF_JSON_OBJECT || event == XF_JSON_ARRAY)
+        scan->filter_depth++;
+    else if (event == XF_JSON_OBJECT_END || event == XF_JSON_ARRAY_END)
+        scan->filter_depth--;
+    else if (event == XF_JSON_KEY)
+        take_filter_key(scan);
 }
 
 static void take_condition(struct xf_write_scan *scan, enum xf_json_event event)
@@ -65,11 +94,23 @@ static void take_mode(struct xf_write_scan *scan, enum xf_json_event event)
 
 /* A list of keys makes several copies of a point, of which reads show any one; a {target, fallback} is decided by the
  * server's state. A single key leaves one outcome. */
-static void take_shard_key(struct xf_write_scan *scan, enum xf_json_event event)
+static enum xf_err take_shard_key(struct xf_write_scan *scan, enum xf_json_event event)
 {
+    enum xf_err err = XF_OK;
     scan->verdict.has_shard_key = true;
     if (is_container(event))
         scan->verdict.is_exact = false;
+    xf_buf_clear(&scan->shard_key);
+    if (scan->root.op == XF_WRITE_BATCH || !scan->json.token_is_whole)
+        return XF_OK;
+    if (event == XF_JSON_NUMBER)
+        return xf_buf_append_slice(&scan->shard_key, scan->json.token);
+    if (event != XF_JSON_STRING)
+        return XF_OK;
+    err = xf_buf_append(&scan->shard_key, "\"", 1);
+    if (!err)
+        err = xf_buf_append_json_escaped(&scan->shard_key, scan->json.token);
+    return err ? err : xf_buf_append(&scan->shard_key, "\"", 1);
 }
 
 /* A point's vectors as one list: the unnamed vector. A map of names is looked into. */
@@ -138,12 +179,12 @@ enum xf_err xf_write_leaf(struct xf_write_scan *scan, enum xf_role role, enum xf
     else if (role == XF_ROLE_MODE && !is_null)
         take_mode(scan, event);
     else if (role == XF_ROLE_SHARD_KEY && !is_null)
-        take_shard_key(scan, event);
+        err = take_shard_key(scan, event);
     else if (role == XF_ROLE_PAYLOAD && event != XF_JSON_OBJECT)
         scan->verdict.is_exact = false;
     else if (role == XF_ROLE_SPARSE_PART && event != XF_JSON_ARRAY)
         xf_write_note_inference(scan);
-    if (is_container(event))
+    if (is_container(event) && scan->filter_depth == 0)
         jump(scan, role);
     return err;
 }

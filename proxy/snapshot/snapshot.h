@@ -29,6 +29,9 @@ struct xf_migration_view {
     enum xf_phase phase;
     bool dual_write;
     uint8_t new_reads_percent;     /* 0..100 */
+    bool is_refused;               /* nothing is known of its flags: every request to it gets 503 */
+    bool vectors_match;            /* both sides are known to declare the same vectors */
+    bool filters_match;            /* both sides are known to index payload alike: a filter means the same on both */
     bool follower_is_complete;     /* the backfill has been through: a "not found" of the follower is a failure now */
     struct xf_slice *vector_names; /* of the legacy collection, for exactness; 0: not known */
     size_t vector_name_count;
@@ -38,6 +41,12 @@ struct xf_migration_view {
 static inline enum xf_side xf_authority(const struct xf_migration_view *view)
 {
     return view->phase == XF_PHASE_SWITCHED || view->phase == XF_PHASE_NEW_ONLY ? XF_NEW : XF_LEGACY;
+}
+
+/* Names that mean the migration must not be turned elsewhere. */
+static inline bool xf_guards_names(const struct xf_migration_view *view)
+{
+    return (view->dual_write || view->is_refused) && !view->conf->allow_unsafe;
 }
 
 struct xf_alias { /* an alias, on `upstream`, of a migrated collection */

@@ -23,6 +23,7 @@ void xf_collection_fini(struct xf_collection *collection)
     free(collection->vector_names);
     free(collection->is_cosine);
     free(collection->is_sparse);
+    free(collection->datatypes);
     free(collection->shard_keys);
     xf_collection_init(collection);
 }
@@ -39,11 +40,20 @@ static enum xf_err count_members(struct xf_slice object, size_t *count)
     return cut.err;
 }
 
+static enum xf_datatype datatype_of(struct xf_slice params)
+{
+    struct xf_slice name = xf_cut_member(params, "datatype");
+    if (xf_slice_eq(name, XF_SLICE("\"float16\"")))
+        return XF_DATATYPE_FLOAT16;
+    return xf_slice_eq(name, XF_SLICE("\"uint8\"")) ? XF_DATATYPE_UINT8 : XF_DATATYPE_FLOAT32;
+}
+
 static void add_name(struct xf_collection *collection, struct xf_slice name, struct xf_slice params, bool is_sparse)
 {
     size_t i = collection->name_count++;
     collection->vector_names[i] = name;
     collection->is_sparse[i] = is_sparse;
+    collection->datatypes[i] = datatype_of(params);
     collection->is_cosine[i] = xf_slice_eq(xf_cut_member(params, "distance"), XF_SLICE("\"Cosine\""));
 }
 
@@ -74,7 +84,8 @@ static enum xf_err parse_names(struct xf_collection *collection, struct xf_slice
     collection->vector_names = calloc(count, sizeof *collection->vector_names);
     collection->is_cosine = calloc(count, sizeof *collection->is_cosine);
     collection->is_sparse = calloc(count, sizeof *collection->is_sparse);
-    if (!collection->vector_names || !collection->is_cosine || !collection->is_sparse)
+    collection->datatypes = calloc(count, sizeof *collection->datatypes);
+    if (!collection->vector_names || !collection->is_cosine || !collection->is_sparse || !collection->datatypes)
         return XF_ERR_NOMEM;
     if (is_unnamed)
         add_name(collection, XF_SLICE(""), vectors, false);
@@ -84,13 +95,20 @@ static enum xf_err parse_names(struct xf_collection *collection, struct xf_slice
     return XF_OK;
 }
 
+static bool has_key(const struct xf_collection *collection, struct xf_slice key)
+{
+    for (size_t i = 0; i < collection->key_count; i++)
+        if (xf_slice_eq(collection->shard_keys[i], key))
+            return true;
+    return false;
+}
+
 static enum xf_err add_key(struct xf_collection *collection, struct xf_slice key)
 {
     if (xf_cut_is_null(key))
         return XF_OK;
-    for (size_t i = 0; i < collection->key_count; i++)
-        if (xf_slice_eq(collection->shard_keys[i], key))
-            return XF_OK;
+    if (has_key(collection, key))
+        return XF_OK;
     struct xf_slice *keys = realloc(collection->shard_keys, (collection->key_count + 1) * sizeof *keys);
     if (!keys)
         return XF_ERR_NOMEM;
@@ -110,9 +128,9 @@ static enum xf_err add_keys_of(struct xf_collection *collection, struct xf_slice
     return err ? err : cut.err;
 }
 
-static enum xf_err parse_keys(struct xf_collection *collection)
+static enum xf_err parse_keys(struct xf_collection *collection, struct xf_slice cluster)
 {
-    struct xf_slice result = xf_cut_member(xf_buf_view(&collection->cluster.body), "result");
+    struct xf_slice result = xf_cut_member(cluster, "result");
     enum xf_err err = add_keys_of(collection, xf_cut_member(result, "local_shards"));
     return err ? err : add_keys_of(collection, xf_cut_member(result, "remote_shards"));
 }
@@ -131,7 +149,7 @@ enum xf_err xf_collection_parse(struct xf_collection *collection)
     struct xf_slice replicas = xf_cut_member(params, "replication_factor");
     collection->is_replicated = !xf_cut_is_null(replicas) && !xf_slice_eq(replicas, XF_SLICE("1"));
     enum xf_err err = parse_names(collection, params);
-    return err || !collection->is_custom ? err : parse_keys(collection);
+    return err || !collection->is_custom ? err : parse_keys(collection, xf_buf_view(&collection->cluster.body));
 }
 
 static bool says_custom(const struct xf_collection *collection)
@@ -153,6 +171,32 @@ enum xf_err xf_collection_read(struct xf_wire *wire, const struct xf_side_conf *
     err = xf_collection_parse(collection);
     if (err)
         (void)snprintf(why, XF_WHY_MAX, "the description of collection %s: %s", side->collection, xf_err_sentence(err));
+    return err;
+}
+
+enum xf_err xf_collection_has_keys(const struct xf_collection *collection, struct xf_slice cluster, bool *are_same)
+{
+    struct xf_collection now;
+    xf_collection_init(&now);
+    enum xf_err err = parse_keys(&now, cluster);
+    *are_same = now.key_count == collection->key_count;
+    for (size_t i = 0; i < now.key_count; i++)
+        *are_same &= has_key(collection, now.shard_keys[i]);
+    xf_collection_fini(&now);
+    return err;
+}
+
+enum xf_err xf_collection_compare_keys(struct xf_wire *wire, const struct xf_side_conf *side,
+                                       const struct xf_collection *collection, struct xf_answer *answer, bool *are_same,
+                                       char *why)
+{
+    struct xf_target cluster = xf_target(side, "/cluster");
+    enum xf_err err = xf_wire_call(wire, "GET", &cluster, XF_SLICE_NONE, answer, why);
+    if (err)
+        return err;
+    err = xf_collection_has_keys(collection, xf_buf_view(&answer->body), are_same);
+    if (err)
+        (void)snprintf(why, XF_WHY_MAX, "the shard keys of collection %s: %s", side->collection, xf_err_sentence(err));
     return err;
 }
 

@@ -7,12 +7,16 @@
 
 #include "proxy/worker/wire.h"
 
+/* How a vector's numbers are kept: rounded when written. */
+enum xf_datatype { XF_DATATYPE_FLOAT32, XF_DATATYPE_FLOAT16, XF_DATATYPE_UINT8 };
+
 struct xf_collection {
     struct xf_answer info, cluster; /* the texts that the slices below point into */
     struct xf_slice config;         /* result.config */
     struct xf_slice payload_schema; /* result.payload_schema */
     struct xf_slice *vector_names;  /* between their quotes; "" is the unnamed vector */
     bool *is_cosine, *is_sparse;    /* for each name */
+    enum xf_datatype *datatypes;    /* for each name; of sparse ones float32, the index's own does not show */
     size_t name_count;
     struct xf_slice *shard_keys; /* JSON values, each once; only with custom sharding */
     size_t key_count;
@@ -28,6 +32,13 @@ XF_MUST_CHECK enum xf_err xf_collection_parse(struct xf_collection *collection);
 /* Asks the server and parses. Errors as of xf_wire_call, or JSON_SYNTAX and JSON_SHAPE. */
 XF_MUST_CHECK enum xf_err xf_collection_read(struct xf_wire *wire, const struct xf_side_conf *side,
                                              struct xf_collection *collection, char *why);
+/* Whether a collection with custom sharding still has the shard keys that were read. */
+XF_MUST_CHECK enum xf_err xf_collection_compare_keys(struct xf_wire *wire, const struct xf_side_conf *side,
+                                                     const struct xf_collection *collection, struct xf_answer *answer,
+                                                     bool *are_same, char *why);
+/* Pure: `cluster` is the answer that says which keys there are now. */
+XF_MUST_CHECK enum xf_err xf_collection_has_keys(const struct xf_collection *collection, struct xf_slice cluster,
+                                                 bool *are_same);
 /* The exact number of points. */
 XF_MUST_CHECK enum xf_err xf_collection_count(struct xf_wire *wire, const struct xf_side_conf *side,
                                               struct xf_answer *answer, uint64_t *count, char *why);

@@ -12,7 +12,7 @@
 enum { DEPTH_MAX = 128, HITS_MAX = 64, NUMBER_MAX = 400 };
 
 /* How numbers are held against each other. */
-enum number_rule { RULE_PAYLOAD, RULE_F32, RULE_COSINE };
+enum number_rule { RULE_PAYLOAD, RULE_F32 };
 
 static bool values_equal(struct xf_slice a, struct xf_slice b, enum number_rule rule, unsigned depth);
 
@@ -50,21 +50,13 @@ static bool within_one_ulp(double a, double b)
     return a == b || nextafter(a, b) == b;
 }
 
-/* Both directions of rounding in a norm of many terms; the unit is relative, as normalising is a multiplication. */
-static bool within_normalisation(float a, float b)
-{
-    double most = fabs((double)a) > fabs((double)b) ? fabs((double)a) : fabs((double)b);
-    return fabs((double)a - (double)b) <= 4e-6 * most + 1e-9;
-}
-
 static bool numbers_equal(struct xf_slice a, struct xf_slice b, enum number_rule rule)
 {
     if (!is_number(b) || (is_integer(a) && is_integer(b)))
         return false; /* as text they were not equal */
     if (rule == RULE_PAYLOAD)
         return is_integer(a) == is_integer(b) && within_one_ulp(to_double(a), to_double(b));
-    float x = to_float(a), y = to_float(b);
-    return x == y || (rule == RULE_COSINE && within_normalisation(x, y));
+    return to_float(a) == to_float(b);
 }
 
 static bool arrays_equal(struct xf_slice a, struct xf_slice b, enum number_rule rule, unsigned depth)
@@ -145,12 +137,127 @@ bool xf_json_equal(struct xf_slice a, struct xf_slice b)
     return values_equal(a, b, RULE_PAYLOAD, DEPTH_MAX);
 }
 
-static enum number_rule rule_of(const struct xf_collection *collection, struct xf_slice name)
+/* --- Vectors --- */
+
+/* What a side does to a vector that it is given. */
+struct treatment {
+    enum xf_datatype datatype;
+    bool normalises;
+};
+
+static struct treatment treatment_of(const struct xf_collection *collection, struct xf_slice name)
 {
     for (size_t i = 0; i < collection->name_count; i++)
         if (xf_cut_text_eq(collection->vector_names[i], name))
-            return collection->is_cosine[i] ? RULE_COSINE : RULE_F32;
-    return RULE_F32;
+            return (struct treatment){
+                .datatype = collection->datatypes[i],
+                .normalises = collection->is_cosine[i] && collection->datatypes[i] != XF_DATATYPE_UINT8};
+    return (struct treatment){0};
+}
+
+/* To the nearest, ties to even; past the largest it becomes infinite. */
+static double round_to_float16(double x)
+{
+    if (x == 0 || !isfinite(x))
+        return x;
+    int exponent = ilogb(x);
+    double step = ldexp(1, (exponent < -14 ? -14 : exponent) - 10), rounded = nearbyint(x / step) * step;
+    return fabs(rounded) > 65504 ? copysign(INFINITY, x) : rounded;
+}
+
+static double round_to(double x, enum xf_datatype datatype)
+{
+    switch (datatype) {
+    case XF_DATATYPE_FLOAT16:
+        return round_to_float16(x);
+    case XF_DATATYPE_UINT8:
+        return x < 0 ? 0 : x > 255 ? 255 : trunc(x);
+    default:
+        return x;
+    }
+}
+
+/* What to multiply the numbers of an array with; a vector that is as long as 1 already is left alone. */
+static double scale_of(struct xf_slice array)
+{
+    double sum = 0;
+    struct xf_cut cut = xf_cut(array);
+    for (xf_cut_enter(&cut, '['); xf_cut_more(&cut, ']');) {
+        struct xf_slice value = xf_cut_value(&cut);
+        double x = is_number(value) ? (double)to_float(value) : 0;
+        sum += x * x;
+    }
+    return sum == 0 || fabs(sum - 1) <= 1e-6 ? 1 : 1 / sqrt(sum);
+}
+
+/* A norm is a sum of many terms, rounded in another order on another machine; its error is relative, as normalising is a
+ * multiplication. With float16 it may tip the rounding. */
+static bool within_normalisation(double a, double b, bool is_float16)
+{
+    double most = fabs(a) > fabs(b) ? fabs(a) : fabs(b);
+    return fabs(a - b) <= (is_float16 ? 0x1p-10 * most + 0x1p-24 : 4e-6 * most + 1e-9);
+}
+
+static bool dense_equal(struct xf_slice a, struct xf_slice b, const struct treatment t[XF_SIDE_COUNT])
+{
+    struct xf_cut left = xf_cut(a), right = xf_cut(b);
+    bool normalises = t[XF_LEGACY].normalises || t[XF_NEW].normalises;
+    bool is_float16 = t[XF_LEGACY].datatype == XF_DATATYPE_FLOAT16 || t[XF_NEW].datatype == XF_DATATYPE_FLOAT16;
+    double left_scale = t[XF_NEW].normalises ? scale_of(a) : 1, right_scale = t[XF_LEGACY].normalises ? scale_of(b) : 1;
+    xf_cut_enter(&left, '[');
+    xf_cut_enter(&right, '[');
+    for (;;) {
+        bool more = xf_cut_more(&left, ']'), also = xf_cut_more(&right, ']');
+        if (more != also || left.err || right.err)
+            return false;
+        if (!more)
+            return true;
+        struct xf_slice x = xf_cut_value(&left), y = xf_cut_value(&right);
+        if (xf_slice_eq(x, y) && left_scale == right_scale && t[XF_LEGACY].datatype == t[XF_NEW].datatype)
+            continue;
+        if (!is_number(x) || !is_number(y))
+            return false;
+        double p = round_to((double)to_float(x) * left_scale, t[XF_NEW].datatype);
+        double q = round_to((double)to_float(y) * right_scale, t[XF_LEGACY].datatype);
+        if (p != q && !(normalises && within_normalisation(p, q, is_float16)))
+            return false;
+    }
+}
+
+static char first_of(struct xf_slice array)
+{
+    struct xf_cut cut = xf_cut(array);
+    xf_cut_enter(&cut, '[');
+    return xf_cut_more(&cut, ']') ? xf_cut_peek(&cut) : '\0';
+}
+
+/* Several vectors under one name, each as one by itself. */
+static bool rows_equal(struct xf_slice a, struct xf_slice b, const struct treatment t[XF_SIDE_COUNT])
+{
+    struct xf_cut left = xf_cut(a), right = xf_cut(b);
+    xf_cut_enter(&left, '[');
+    xf_cut_enter(&right, '[');
+    for (;;) {
+        bool more = xf_cut_more(&left, ']'), also = xf_cut_more(&right, ']');
+        if (more != also || left.err || right.err)
+            return false;
+        if (!more)
+            return true;
+        struct xf_slice x = xf_cut_value(&left), y = xf_cut_value(&right);
+        if (left.err || right.err || !dense_equal(x, y, t))
+            return false;
+    }
+}
+
+static bool vectors_equal(struct xf_slice a, struct xf_slice b, struct xf_slice name,
+                          const struct xf_collection side[XF_SIDE_COUNT])
+{
+    const struct treatment t[XF_SIDE_COUNT] = {treatment_of(&side[XF_LEGACY], name), treatment_of(&side[XF_NEW], name)};
+    if (!a.len || !b.len || a.ptr[0] != b.ptr[0])
+        return false;
+    if (a.ptr[0] != '[')
+        return values_equal(a, b, RULE_F32, DEPTH_MAX); /* sparse: indices are integers, values floats */
+    return first_of(a) == '[' ? rows_equal(a, b, t) : dense_equal(a, b, t);
 }
 
 static size_t count_vectors(struct xf_slice map)
@@ -164,7 +271,8 @@ static size_t count_vectors(struct xf_slice map)
     return count;
 }
 
-static const char *maps_difference(struct xf_slice a, struct xf_slice b, const struct xf_collection *collection)
+static const char *maps_difference(struct xf_slice a, struct xf_slice b,
+                                   const struct xf_collection side[XF_SIDE_COUNT])
 {
     if (count_vectors(a) != count_vectors(b))
         return "not the same named vectors";
@@ -173,7 +281,7 @@ static const char *maps_difference(struct xf_slice a, struct xf_slice b, const s
         struct xf_slice name = xf_cut_key(&cut), value = xf_cut_value(&cut), other = XF_SLICE_NONE;
         if (cut.err || !find_member(b, name, &other))
             return "not the same named vectors";
-        if (!values_equal(value, other, rule_of(collection, name), DEPTH_MAX))
+        if (!vectors_equal(value, other, name, side))
             return "a named vector differs";
     }
     return cut.err ? "the vectors cannot be read" : NULL;
@@ -186,16 +294,14 @@ static struct xf_slice or_empty(struct xf_slice value)
 }
 
 const char *xf_point_difference(const struct xf_point *legacy, const struct xf_point *new,
-                                const struct xf_collection *collection)
+                                const struct xf_collection side[XF_SIDE_COUNT])
 {
     if (!xf_json_equal(or_empty(legacy->payload), or_empty(new->payload)))
         return "the payload differs";
     struct xf_slice a = or_empty(legacy->vector), b = or_empty(new->vector);
-    if (xf_slice_eq(a, b))
-        return NULL;
     if (a.ptr[0] == '{' && b.ptr[0] == '{')
-        return maps_difference(a, b, collection);
-    return values_equal(a, b, rule_of(collection, XF_SLICE("")), DEPTH_MAX) ? NULL : "the vector differs";
+        return xf_slice_eq(a, b) ? NULL : maps_difference(a, b, side);
+    return xf_slice_eq(a, b) || vectors_equal(a, b, XF_SLICE(""), side) ? NULL : "the vector differs";
 }
 
 struct hit {

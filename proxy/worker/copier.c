@@ -64,14 +64,21 @@ static bool wait_while_moving(struct xf_mover *mover, struct xf_hand *hand, uint
     return is_moving(mover);
 }
 
-static void note_error(struct xf_mover *mover, const char *why)
+/* The end of a part at the front of the range that is small enough for writers to wait for its copy. */
+static enum xf_err find_part(struct xf_mover *mover, struct xf_hand *hand, const struct xf_copy_task *task,
+                             struct xf_point_id *end, bool *is_whole)
 {
-    pthread_mutex_lock(&mover->lock);
-    (void)snprintf(mover->error, sizeof mover->error, "%s", why);
-    pthread_mutex_unlock(&mover->lock);
+    struct xf_page_request request = {.from = task->scope.from, .limit = task->page_points};
+    enum xf_err err = xf_page_read(
+        hand->wire, &mover->office->config->migrations[mover->migration].side[task->authority],
+        &task->facts->side[task->authority], &request, &hand->read, &hand->page, hand->why);
+    *end = hand->page.next;
+    *is_whole = !hand->page.has_next || (task->scope.to && xf_point_id_cmp(hand->page.next, *task->scope.to) >= 0);
+    return err;
 }
 
-static enum xf_err copy_once(struct xf_mover *mover, struct xf_hand *hand, const struct xf_range *range,
+/* Copies the range, or while filter writes come by a part of it, and cuts off what was copied. */
+static enum xf_err copy_once(struct xf_mover *mover, struct xf_hand *hand, struct xf_range *range, bool *is_whole,
                              struct xf_copy_result *result)
 {
     pthread_mutex_lock(&mover->lock);
@@ -79,46 +86,81 @@ static enum xf_err copy_once(struct xf_mover *mover, struct xf_hand *hand, const
     struct xf_copy_task task = {
         .scope = {.from = range->has_from ? &range->from : NULL,
                   .to = range->has_to ? &range->to : NULL,
-                  .is_range = true},
+                  .is_range = true,
+                  .is_exclusive = xf_turns_are_wanted(&mover->track.turns)},
         .authority = XF_LEGACY,
         .facts = facts,
         .page_points = range->expected ? range->expected : 1,
         .deletes_extras = mover->progress.deletes_extras,
     };
     pthread_mutex_unlock(&mover->lock);
-    enum xf_err err = xf_copy(&mover->track, hand, &task, result);
+    struct xf_point_id end;
+    enum xf_err err = XF_OK;
+    *is_whole = true;
+    if (task.scope.is_exclusive) {
+        task.page_points = xf_turns_points(&mover->track.turns);
+        err = find_part(mover, hand, &task, &end, is_whole);
+        if (!err && !*is_whole)
+            task.scope.to = &end;
+    }
+    if (!err)
+        err = xf_copy(&mover->track, hand, &task, result);
+    if (!err && !*is_whole) {
+        range->has_from = true;
+        range->from = end;
+    }
     xf_facts_unref(facts);
     return err;
+}
+
+static void note_copied(struct xf_mover *mover, struct xf_range *range, const struct xf_copy_result *result)
+{
+    range->copied += result->copied;
+    if (!result->copied)
+        return;
+    uint64_t bytes = result->bytes / result->copied + 1;
+    pthread_mutex_lock(&mover->lock);
+    mover->bytes_per_point = mover->bytes_per_point ? (3 * mover->bytes_per_point + bytes) / 4 + 1 : bytes;
+    mover->error[0] = '\0';
+    pthread_mutex_unlock(&mover->lock);
+}
+
+static void note_failed(struct xf_mover *mover, const char *why, const struct xf_copy_result *result)
+{
+    pthread_mutex_lock(&mover->lock);
+    (void)snprintf(mover->error, sizeof mover->error, "%s", why);
+    mover->are_facts_old |= result->are_facts_old;
+    pthread_mutex_unlock(&mover->lock);
 }
 
 /* Returns what the range's state becomes. */
 static enum xf_range_state copy_range(struct xf_mover *mover, struct xf_hand *hand, struct xf_range *range,
                                       uint64_t *random)
 {
-    struct xf_copy_result result = {0};
     uint64_t wait_ms = xf_track_pace_ms(&mover->track, range->expected);
-    for (unsigned attempt = 0;; attempt++) {
+    bool is_whole = false;
+    for (unsigned attempt = 0; !is_whole;) {
+        struct xf_copy_result result = {0};
         if (!wait_while_moving(mover, hand, wait_ms))
             return XF_RANGE_WAITING;
-        enum xf_err err = copy_once(mover, hand, range, &result);
-        if (!err)
-            break;
-        if (err == XF_ERR_STATE)
+        wait_ms = 0;
+        enum xf_err err = copy_once(mover, hand, range, &is_whole, &result);
+        if (!err) {
+            note_copied(mover, range, &result);
+            attempt = 0;
+            continue;
+        }
+        is_whole = false;
+        if (err == XF_ERR_STATE) {
+            (void)wait_while_moving(mover, hand, NAP_MS); /* the driver will have seen it by then */
             return XF_RANGE_WAITING;
-        note_error(mover, hand->why);
+        }
+        note_failed(mover, hand->why, &result);
         if (!xf_copy_is_retryable(err))
             return XF_RANGE_REFUSED;
-        wait_ms = xf_backoff_ms(attempt, result.retry_after_ms, xf_random_next(random));
+        wait_ms = xf_backoff_ms(attempt++, result.retry_after_ms, xf_random_next(random));
         xf_log(XF_LOG_DEBUG, "worker", "migration=%s wait_ms=%llu: %s, a range is tried again",
                mover->office->config->migrations[mover->migration].name, (unsigned long long)wait_ms, hand->why);
-    }
-    range->copied = result.copied;
-    if (result.copied) {
-        uint64_t bytes = result.bytes / result.copied + 1;
-        pthread_mutex_lock(&mover->lock);
-        mover->bytes_per_point = mover->bytes_per_point ? (3 * mover->bytes_per_point + bytes) / 4 + 1 : bytes;
-        mover->error[0] = '\0';
-        pthread_mutex_unlock(&mover->lock);
     }
     return XF_RANGE_OVER;
 }
@@ -149,8 +191,8 @@ static void copy_ranges(struct xf_mover *mover, struct xf_hand *hand)
         pthread_mutex_unlock(&mover->lock);
         enum xf_range_state state = copy_range(mover, hand, &mine, &random);
         pthread_mutex_lock(&mover->lock);
-        range->copied = mine.copied;
-        range->state = state;
+        mine.state = state;
+        *range = mine; /* without what was copied of it */
         pthread_cond_broadcast(&mover->changed);
     }
     pthread_mutex_unlock(&mover->lock);

@@ -12,6 +12,8 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "proxy/worker/copy.h"
 
+#include "common/base/clock.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -26,6 +28,8 @@ struct step {
     struct xf_hand *hand;
     const struct xf_copy_task *task;
     struct xf_copy_result *result;
+    struct xf_journal_copy *copy;
+    uint64_t begun_ms;
     const struct xf_side_conf *authority, *follower;
     struct xf_slice shard_key;
 };
@@ -71,19 +75,28 @@ static enum xf_err note_id(struct xf_hand *hand, struct xf_point_id id)
     return XF_OK;
 }
 
-/* Sends what stands in hand->body to the follower. The only place from where the worker writes points. */
+static bool may_write(void *ctx)
+{
+    const struct step *step = ctx;
+    return xf_journal_copy_may_write(step->copy) && step->track->may_write(step->track->ctx, step->task->authority);
+}
+
+/* Sends what stands in hand->body to the follower. The only place from where the worker writes points. Lease, token and
+ * phase are looked at before it and again before its last bytes, since a body may take long to send. */
 static enum xf_err write_follower(const struct step *step)
 {
     struct xf_hand *hand = step->hand;
-    if (!step->track->may_write(step->track->ctx, step->task->authority)) {
-        (void)snprintf(hand->why, XF_WHY_MAX, "the phase has changed");
-        return XF_ERR_STATE;
-    }
+    struct xf_gate gate = {.may_end = may_write, .ctx = (void *)step};
     struct xf_target target = xf_target(step->follower, "/points/batch?wait=true");
     target.once = true;
-    enum xf_err err = xf_wire_call(hand->wire, "POST", &target, xf_buf_view(&hand->body), &hand->ack, hand->why);
+    target.gate = &gate;
+    enum xf_err err = may_write(gate.ctx) ? xf_wire_call(hand->wire, "POST", &target, xf_buf_view(&hand->body),
+                                                         &hand->ack, hand->why)
+                                          : XF_ERR_STATE;
+    if (err == XF_ERR_STATE && !gate.has_ended)
+        (void)snprintf(hand->why, XF_WHY_MAX, "copies have ended here: the phase or the leader has changed");
     step->result->bytes += xf_buf_len(&hand->body);
-    hand->may_land |= xf_wire_may_land(err);
+    hand->may_land |= xf_wire_may_land(err, &gate);
     if (err || xf_answer_is_completed(xf_buf_view(&hand->ack.body)))
         return err;
     hand->may_land = true;
@@ -153,68 +166,6 @@ static enum xf_err delete_points(const struct step *step, const struct xf_point_
         step->result->deleted += err ? 0 : taken;
         ids += taken;
         count -= taken;
-    }
-    return err;
-}
-
-static enum xf_err append_shard_key(struct xf_slice shard_key, struct xf_buf *body)
-{
-    if (!shard_key.len)
-        return XF_OK;
-    enum xf_err err = xf_buf_append_slice(body, XF_SLICE(",\"shard_key\":"));
-    return err ? err : xf_buf_append_slice(body, shard_key);
-}
-
-static enum xf_err split_answer(const struct xf_side_conf *side, const struct xf_answer *answer, struct xf_page *page,
-                                char *why)
-{
-    enum xf_err err = xf_page_split(page, xf_buf_view(&answer->body));
-    if (err)
-        (void)snprintf(why, XF_WHY_MAX, "the points that collection %s sent: %s", side->collection,
-                       xf_err_sentence(err));
-    return err;
-}
-
-/* All that follows rests on pages that ascend and on offsets that advance. */
-static bool is_in_order(const struct xf_page *page, const struct xf_page_request *request)
-{
-    if (page->count > request->limit || (page->has_next && !page->count))
-        return false;
-    if (page->count && request->from && xf_point_id_cmp(page->list[0].id, *request->from) < 0)
-        return false;
-    for (size_t i = 1; i < page->count; i++)
-        if (xf_point_id_cmp(page->list[i - 1].id, page->list[i].id) >= 0)
-            return false;
-    return !page->has_next || xf_point_id_cmp(page->list[page->count - 1].id, page->next) < 0;
-}
-
-enum xf_err xf_page_read(struct xf_wire *wire, const struct xf_side_conf *side, const struct xf_collection *collection,
-                         const struct xf_page_request *request, struct xf_answer *answer, struct xf_page *page,
-                         char *why)
-{
-    char offset[XF_POINT_ID_TEXT_MAX + 1] = "";
-    if (request->from)
-        offset[xf_point_id_print_json(*request->from, offset)] = '\0';
-    const char *data = request->with_data ? "true" : "false";
-    struct xf_buf body;
-    xf_buf_init(&body, 4096);
-    struct xf_target target =
-        xf_target(side, collection->is_replicated ? "/points/scroll?consistency=majority" : "/points/scroll");
-    enum xf_err err = xf_buf_printf(&body, "{\"limit\":%zu,\"with_payload\":%s,\"with_vector\":%s%s%s", request->limit,
-                                    data, data, request->from ? ",\"offset\":" : "", offset);
-    if (!err)
-        err = append_shard_key(request->shard_key, &body);
-    if (!err)
-        err = xf_buf_append_slice(&body, XF_SLICE("}"));
-    if (!err)
-        err = xf_wire_call(wire, "POST", &target, xf_buf_view(&body), answer, why);
-    xf_buf_fini(&body);
-    if (!err)
-        err = split_answer(side, answer, page, why);
-    if (!err && !is_in_order(page, request)) {
-        (void)snprintf(why, XF_WHY_MAX, "the points that collection %s sent are not in ascending order",
-                       side->collection);
-        err = XF_ERR_JSON_SHAPE;
     }
     return err;
 }
@@ -319,12 +270,12 @@ static enum xf_err read_ids(const struct step *step, const struct xf_point_id *i
     if (!err)
         err = xf_ids_print(ids, count, &hand->body);
     if (!err)
-        err = append_shard_key(step->shard_key, &hand->body);
+        err = xf_append_shard_key(step->shard_key, &hand->body);
     if (!err)
         err = xf_buf_append_slice(&hand->body, XF_SLICE("}"));
     if (!err)
         err = xf_wire_call(hand->wire, "POST", &target, xf_buf_view(&hand->body), &hand->read, hand->why);
-    return err ? err : split_answer(step->authority, &hand->read, &hand->page, hand->why);
+    return err ? err : xf_page_take(step->authority, &hand->read, &hand->page, hand->why);
 }
 
 /* The ids of the list that the authority did not send; they come after the found ones in the copy of the list. */
@@ -371,6 +322,21 @@ static enum xf_err copy_part(const struct step *step)
     return step->task->scope.is_range ? copy_range(step) : copy_ids(step);
 }
 
+/* A shard key made after the facts were read would neither be waited for by the barrier nor copied. */
+static enum xf_err check_keys(const struct step *step)
+{
+    bool are_same = false;
+    enum xf_err err = xf_collection_compare_keys(step->hand->wire, step->authority,
+                                                 &step->task->facts->side[step->task->authority], &step->hand->extra,
+                                                 &are_same, step->hand->why);
+    if (err || are_same)
+        return err;
+    (void)snprintf(step->hand->why, XF_WHY_MAX, "the shard keys of collection %s have changed",
+                   step->authority->collection);
+    step->result->are_facts_old = true;
+    return XF_ERR_BUSY;
+}
+
 static enum xf_err copy_all_parts(struct step *step)
 {
     const struct xf_collection *source = &step->task->facts->side[step->task->authority];
@@ -383,6 +349,8 @@ static enum xf_err copy_all_parts(struct step *step)
     enum xf_err err = share_barrier(step);
     if (!source->is_custom)
         return err ? err : copy_part(step);
+    if (!err)
+        err = check_keys(step);
     for (size_t i = 0; i < source->key_count && !err; i++) {
         step->shard_key = source->shard_keys[i];
         err = copy_part(step);
@@ -392,20 +360,58 @@ static enum xf_err copy_all_parts(struct step *step)
 
 /* A failed copy leaves what it wrote dirty; held as well only if a write may still land, because held ids take their
  * time. */
-static void end_copy(struct xf_track *track, struct xf_hand *hand, struct xf_journal_copy *copy, enum xf_err err)
+static void end_copy(const struct step *step, enum xf_err err)
 {
-    size_t count = hand->id_count;
-    if (err && !hand->may_land && count) {
-        qsort(hand->ids, count, sizeof *hand->ids, compare_ids);
-        size_t kept = 1;
-        for (size_t i = 1; i < count; i++)
-            if (!xf_point_id_eq(hand->ids[i], hand->ids[kept - 1]))
-                hand->ids[kept++] = hand->ids[i];
-        xf_journal_mark_dirty(track->journal, track->migration,
-                              &(struct xf_journal_scope){.ids = hand->ids, .id_count = kept});
-        count = 0;
+    const struct xf_hand *hand = step->hand;
+    enum xf_copy_end how = !err ? XF_COPY_DONE : hand->may_land ? XF_COPY_UNKNOWN : XF_COPY_FAILED;
+    struct xf_copy_result_ids ids;
+    xf_journal_copy_end(step->copy, hand->ids, hand->id_count, how, &ids);
+    step->result->kept = ids.kept;
+    step->result->met_all = ids.met_all;
+    if (ids.met_all)
+        xf_turns_want(&step->track->turns);
+}
+
+static void note_retry_after(const struct step *step)
+{
+    const struct xf_hand *hand = step->hand;
+    const struct xf_answer *answers[] = {&hand->read, &hand->extra, &hand->ack};
+    for (size_t i = 0; i < 3; i++)
+        if (answers[i]->retry_after_ms > step->result->retry_after_ms)
+            step->result->retry_after_ms = answers[i]->retry_after_ms;
+}
+
+static enum xf_err copy_under_journal(struct step *step)
+{
+    struct xf_hand *hand = step->hand;
+    hand->id_count = 0;
+    hand->may_land = false;
+    hand->read.retry_after_ms = hand->extra.retry_after_ms = hand->ack.retry_after_ms = 0;
+    enum xf_err err =
+        xf_journal_copy_begin(step->track->journal, step->track->migration, &step->task->scope, &step->copy);
+    if (err) {
+        (void)snprintf(hand->why, XF_WHY_MAX, "the journal: %s",
+                       err == XF_ERR_IO ? "Redis does not answer, or this replica has not joined" : xf_err_sentence(err));
+        return err;
     }
-    xf_journal_copy_end(copy, hand->ids, count, !err);
+    step->begun_ms = xf_clock_now_ms();
+    err = copy_all_parts(step);
+    end_copy(step, err);
+    note_retry_after(step);
+    return err;
+}
+
+static enum xf_err copy_in_turn(struct step *step)
+{
+    struct xf_turns *turns = &step->track->turns;
+    enum xf_err err = xf_turn_take(turns, step->hand->wire);
+    if (!err)
+        err = share_barrier(step); /* so that the one that counts, for which writers wait, finds short queues */
+    if (!err)
+        err = copy_under_journal(step);
+    bool has_begun = step->begun_ms != 0;
+    xf_turn_give(turns, has_begun ? xf_clock_now_ms() - step->begun_ms : 0, has_begun ? step->hand->id_count : 0);
+    return err;
 }
 
 enum xf_err xf_copy(struct xf_track *track, struct xf_hand *hand, const struct xf_copy_task *task,
@@ -419,26 +425,11 @@ enum xf_err xf_copy(struct xf_track *track, struct xf_hand *hand, const struct x
                         .authority = &migration->side[task->authority],
                         .follower = &migration->side[!task->authority]};
     *result = (struct xf_copy_result){0};
-    hand->id_count = 0;
-    hand->may_land = false;
-    hand->read.retry_after_ms = hand->extra.retry_after_ms = hand->ack.retry_after_ms = 0;
-    struct xf_journal_copy *copy = NULL;
-    enum xf_err err = xf_journal_copy_begin(track->journal, track->migration, &task->scope, &copy);
-    if (err) {
-        (void)snprintf(hand->why, XF_WHY_MAX, "the journal: %s", xf_err_sentence(err));
-        return err;
-    }
-    err = copy_all_parts(&step);
-    end_copy(track, hand, copy, err);
-    const struct xf_answer *answers[] = {&hand->read, &hand->extra, &hand->ack};
-    for (size_t i = 0; i < 3; i++)
-        if (answers[i]->retry_after_ms > result->retry_after_ms)
-            result->retry_after_ms = answers[i]->retry_after_ms;
-    return err;
+    return task->scope.is_exclusive ? copy_in_turn(&step) : copy_under_journal(&step);
 }
 
 bool xf_copy_is_retryable(enum xf_err err)
 {
     return err == XF_ERR_BUSY || err == XF_ERR_UPSTREAM_CONNECT || err == XF_ERR_UPSTREAM_CLOSED ||
-           err == XF_ERR_UPSTREAM_TIMEOUT || err == XF_ERR_NOMEM;
+           err == XF_ERR_UPSTREAM_TIMEOUT || err == XF_ERR_NOMEM || err == XF_ERR_IO;
 }

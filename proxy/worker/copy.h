@@ -11,6 +11,7 @@
 #include "proxy/journal/journal.h"
 #include "proxy/worker/collection.h"
 #include "proxy/worker/points.h"
+#include "proxy/worker/turn.h"
 
 #include <pthread.h>
 
@@ -27,7 +28,8 @@ struct xf_track {
     const struct xf_config *config;
     struct xf_journal *journal;
     size_t migration;
-    /* Asked right before each write: is `authority` still the authority of a migration that dual writes. Any thread. */
+    /* Asked right before each write and again before its last bytes: does this replica still lead, and is `authority`
+     * still the authority of a migration that dual writes. Any thread, must not wait. */
     bool (*may_write)(void *ctx, enum xf_side authority);
     void *ctx;
     pthread_mutex_t lock;
@@ -37,6 +39,7 @@ struct xf_track {
         bool is_running;
     } barrier[XF_SIDE_COUNT];
     uint64_t pace_ns; /* when the next points may go, by the rate limit */
+    struct xf_turns turns;
 };
 XF_MUST_CHECK enum xf_err xf_track_init(struct xf_track *track, const struct xf_config *config,
                                         struct xf_journal *journal, size_t migration);
@@ -68,12 +71,16 @@ struct xf_copy_task {
 struct xf_copy_result {
     uint64_t copied, deleted, bytes;
     uint64_t retry_after_ms;
+    size_t kept;         /* ids of the scope that are dirty all the same: writes came by */
+    bool met_all;        /* one of these was of unknown scope */
+    bool are_facts_old;  /* read them anew before the next try */
 };
 /* OK: the scope is equal on both sides but for ids touched meanwhile, which the journal knows. Else `hand->why` says
  * what happened: BUSY  the journal has part of the scope in another copy, or the server asks for patience: try again
- * later UPSTREAM_*  the same; if a write may still land, the journal holds its ids STATE  stopping, or the phase is no
- * longer the one it began in INVALID, NOT_FOUND, JSON_*, FULL  a server refused or made no sense: trying again does not
- * help by itself */
+ * later UPSTREAM_*  the same; if a write may still land, the journal holds its ids IO  the journal is away: the same
+ * STATE  stopping, not the leader, or the phase is no longer the one it began in INVALID, NOT_FOUND, JSON_*, FULL  a
+ * server refused or made no sense: trying again does not help by itself. An exclusive copy waits for its turn (turn.h);
+ * its scope is the caller's to keep small. */
 XF_MUST_CHECK enum xf_err xf_copy(struct xf_track *track, struct xf_hand *hand, const struct xf_copy_task *task,
                                   struct xf_copy_result *result);
 /* Whether the same copy may succeed later without anybody's help. */
@@ -89,5 +96,10 @@ struct xf_page_request {
 XF_MUST_CHECK enum xf_err xf_page_read(struct xf_wire *wire, const struct xf_side_conf *side,
                                        const struct xf_collection *collection, const struct xf_page_request *request,
                                        struct xf_answer *answer, struct xf_page *page, char *why);
+/* Points out of an answer, with the collection's name in `why`. */
+XF_MUST_CHECK enum xf_err xf_page_take(const struct xf_side_conf *side, const struct xf_answer *answer,
+                                       struct xf_page *page, char *why);
+/* Appends `,"shard_key":...`, or nothing if it is empty. */
+XF_MUST_CHECK enum xf_err xf_append_shard_key(struct xf_slice shard_key, struct xf_buf *body);
 
 #endif

@@ -7,7 +7,6 @@
 #include "common/base/log.h"
 #include "proxy/worker/cut.h"
 #include "proxy/worker/prepare.h"
-#include "proxy/worker/reconcile.h"
 #include "proxy/worker/validate.h"
 
 #include <stdio.h>
@@ -23,8 +22,10 @@ static const struct xf_migration_conf *conf_of(const struct xf_desk *desk)
     return &desk->office->config->migrations[desk->migration];
 }
 
-static void keep_report(struct xf_desk *desk, enum xf_desk_job job, struct xf_slice report)
+void xf_desk_store_report(struct xf_desk *desk, enum xf_desk_job job, struct xf_slice report)
 {
+    if (!xf_office_phase(desk->office, desk->migration).is_leader)
+        return; /* it is the next leader's from now on */
     pthread_mutex_lock(&desk->lock);
     xf_buf_clear(&desk->report[job]);
     enum xf_err err = xf_buf_append_slice(&desk->report[job], report);
@@ -33,11 +34,16 @@ static void keep_report(struct xf_desk *desk, enum xf_desk_job job, struct xf_sl
         xf_log(XF_LOG_ERROR, "worker", "migration=%s %s: the report is lost: %s", conf_of(desk)->name, job_names[job],
                xf_err_sentence(err));
     xf_office_save(desk->office, desk->migration, job_names[job], report);
+}
+
+static void keep_report(struct xf_desk *desk, enum xf_desk_job job, struct xf_slice report)
+{
+    xf_desk_store_report(desk, job, report);
     xf_office_event(desk->office, desk->migration, job_names[job], NULL);
 }
 
 /* A report of one sentence. `made` stays true once requests have gone out: the mark by which the collection is ours. */
-static void report_text(struct xf_desk *desk, enum xf_desk_job job, const char *state, const char *key,
+void xf_desk_report_text(struct xf_desk *desk, enum xf_desk_job job, const char *state, const char *key,
                         const char *text, const char *more)
 {
     struct xf_buf report;
@@ -69,7 +75,7 @@ static bool was_made(struct xf_desk *desk)
 
 static void mark_made(void *ctx)
 {
-    report_text(ctx, XF_DESK_PREPARE, "running", "detail", "making the new collection", ",\"made\":true");
+    xf_desk_report_text(ctx, XF_DESK_PREPARE, "running", "detail", "making the new collection", ",\"made\":true");
 }
 
 static void run_prepare(struct xf_desk *desk, const struct xf_command_options *options)
@@ -86,9 +92,9 @@ static void run_prepare(struct xf_desk *desk, const struct xf_command_options *o
         return;
     const char *more = was_made(desk) ? ",\"made\":true" : "";
     if (err)
-        report_text(desk, XF_DESK_PREPARE, "failed", "error", why[0] ? why : xf_err_sentence(err), more);
+        xf_desk_report_text(desk, XF_DESK_PREPARE, "failed", "error", why[0] ? why : xf_err_sentence(err), more);
     else
-        report_text(desk, XF_DESK_PREPARE, "done", "detail", why, more);
+        xf_desk_report_text(desk, XF_DESK_PREPARE, "done", "detail", why, more);
 }
 
 static void run_validate(struct xf_desk *desk, const struct xf_command_options *options)
@@ -105,53 +111,83 @@ static void run_validate(struct xf_desk *desk, const struct xf_command_options *
         xf_log(passed ? XF_LOG_INFO : XF_LOG_WARN, "worker", "migration=%s validation %s", conf_of(desk)->name,
                passed ? "passed" : "found differences, see the report");
     } else if (!atomic_load(&desk->office->is_stopping)) {
-        report_text(desk, XF_DESK_VALIDATE, "failed", "error", why[0] ? why : xf_err_sentence(err),
+        xf_desk_report_text(desk, XF_DESK_VALIDATE, "failed", "error", why[0] ? why : xf_err_sentence(err),
                     ",\"passed\":false");
     }
     xf_buf_fini(&report);
 }
 
-static void run_reconcile(struct xf_desk *desk)
-{
-    char why[XF_WHY_MAX] = "", text[160];
-    uint64_t differing = 0;
-    bool is_known = false;
-    enum xf_err err = xf_reconcile_run(desk->wire, desk->track, &desk->compared, &differing, &is_known, why);
-    (void)snprintf(text, sizeof text, "%llu points compared, %llu differ and are dirty%s",
-                   (unsigned long long)atomic_load(&desk->compared), (unsigned long long)differing,
-                   is_known ? "" : "; others may differ as well, another reconcile is needed");
-    if (!err)
-        report_text(desk, XF_DESK_RECONCILE, "done", "detail", text, "");
-    else if (!atomic_load(&desk->office->is_stopping))
-        report_text(desk, XF_DESK_RECONCILE, "failed", "error", why[0] ? why : xf_err_sentence(err), "");
-}
-
 /* --- Thread --- */
 
-static void load_reports(struct xf_desk *desk)
+/* What was running when the leader went: a reconcile goes on, the others were asked for by somebody who can ask again. */
+static void take_up(struct xf_desk *desk)
 {
-    for (int job = 0; job < XF_DESK_JOB_COUNT; job++) {
-        struct xf_buf text;
-        xf_buf_init(&text, REPORT_BYTES_MAX);
+    static const char text[] = "it was broken off by a restart or a change of the leader: ask again";
+    pthread_mutex_lock(&desk->lock);
+    bool is_running[XF_DESK_JOB_COUNT];
+    for (int job = 0; job < XF_DESK_JOB_COUNT; job++)
+        is_running[job] = xf_slice_eq(xf_cut_member(xf_buf_view(&desk->report[job]), "state"), XF_SLICE("\"running\""));
+    desk->wants[XF_DESK_RECONCILE] |= is_running[XF_DESK_RECONCILE];
+    pthread_mutex_unlock(&desk->lock);
+    if (is_running[XF_DESK_PREPARE])
+        xf_desk_report_text(desk, XF_DESK_PREPARE, "failed", "error", text, was_made(desk) ? ",\"made\":true" : "");
+}
+
+/* Anew: whatever is here, it is the leader's report that counts. */
+static void load_report(struct xf_desk *desk, enum xf_desk_job job, bool is_anew)
+{
+    struct xf_buf text;
+    xf_buf_init(&text, REPORT_BYTES_MAX);
+    pthread_mutex_lock(&desk->lock);
+    bool is_missing = xf_buf_len(&desk->report[job]) == 0;
+    pthread_mutex_unlock(&desk->lock);
+    enum xf_err err = is_anew || is_missing
+                          ? xf_office_load(desk->office, desk->migration, job_names[job], &text)
+                          : XF_ERR_NOT_FOUND;
+    if (!err) {
         pthread_mutex_lock(&desk->lock);
-        bool missing = xf_buf_len(&desk->report[job]) == 0;
+        xf_buf_clear(&desk->report[job]);
+        err = xf_buf_append_slice(&desk->report[job], xf_buf_view(&text));
         pthread_mutex_unlock(&desk->lock);
-        if (missing && !xf_office_load(desk->office, desk->migration, job_names[job], &text)) {
-            pthread_mutex_lock(&desk->lock);
-            enum xf_err err = xf_buf_append_slice(&desk->report[job], xf_buf_view(&text));
-            pthread_mutex_unlock(&desk->lock);
-            if (err)
-                xf_log(XF_LOG_ERROR, "worker", "migration=%s %s: the saved report cannot be kept: %s",
-                       conf_of(desk)->name, job_names[job], xf_err_sentence(err));
-        }
-        xf_buf_fini(&text);
+        if (err)
+            xf_log(XF_LOG_ERROR, "worker", "migration=%s %s: the saved report cannot be kept: %s", conf_of(desk)->name,
+                   job_names[job], xf_err_sentence(err));
+    }
+    xf_buf_fini(&text);
+}
+
+static void load_reports(struct xf_desk *desk, bool is_anew)
+{
+    for (int job = 0; job < XF_DESK_JOB_COUNT; job++)
+        load_report(desk, (enum xf_desk_job)job, is_anew);
+}
+
+/* The lock is held. */
+static void forget_wants(struct xf_desk *desk)
+{
+    for (int job = 0; job < XF_DESK_JOB_COUNT; job++)
+        desk->wants[job] = false;
+}
+
+/* Without the lead nothing is wanted here. */
+static void look_at_lead(struct xf_desk *desk)
+{
+    bool was_leader = desk->is_leader;
+    desk->is_leader = desk->leads(desk->ctx);
+    load_reports(desk, !was_leader);
+    if (desk->is_leader && !was_leader)
+        take_up(desk);
+    if (!xf_office_phase(desk->office, desk->migration).is_leader) {
+        pthread_mutex_lock(&desk->lock);
+        forget_wants(desk);
+        pthread_mutex_unlock(&desk->lock);
     }
 }
 
 /* The lock is held. The next job wanted, or JOB_COUNT after a while without any. */
 static enum xf_desk_job next_job(struct xf_desk *desk)
 {
-    for (int job = 0; job < XF_DESK_JOB_COUNT; job++) {
+    for (int job = 0; job < XF_DESK_JOB_COUNT && desk->is_leader; job++) {
         if (desk->wants[job]) {
             desk->wants[job] = false;
             desk->is_running[job] = true;
@@ -174,7 +210,8 @@ static void run_job(struct xf_desk *desk, enum xf_desk_job job, const struct xf_
     else if (job == XF_DESK_VALIDATE)
         run_validate(desk, options);
     else
-        run_reconcile(desk);
+        xf_desk_reconcile(desk);
+    atomic_store(&desk->doing, NULL);
     pthread_mutex_lock(&desk->lock);
     desk->is_running[job] = false;
     if (job == XF_DESK_RECONCILE)
@@ -186,9 +223,9 @@ static void *run_desk(void *ctx)
 {
     struct xf_desk *desk = ctx;
     while (!atomic_load(&desk->office->is_stopping)) {
-        load_reports(desk);
+        look_at_lead(desk);
         pthread_mutex_lock(&desk->lock);
-        enum xf_desk_job job = next_job(desk);
+        enum xf_desk_job job = next_job(desk); /* none, unless it leads */
         struct xf_command_options options =
             job < XF_DESK_JOB_COUNT ? desk->options[job] : (struct xf_command_options){0};
         pthread_mutex_unlock(&desk->lock);
@@ -219,13 +256,24 @@ void xf_desk_want_reconcile(void *ctx)
         xf_desk_want(desk, XF_DESK_RECONCILE, &(struct xf_command_options){0});
 }
 
+static enum xf_err print_running(const struct xf_desk *desk, enum xf_desk_job job, struct xf_buf *out)
+{
+    bool is_under_way = desk->is_running[job];
+    const char *doing = is_under_way ? atomic_load(&desk->doing) : NULL;
+    uint64_t compared = is_under_way && job != XF_DESK_PREPARE ? atomic_load(&desk->compared) : 0;
+    enum xf_err err =
+        xf_buf_printf(out, "{\"state\":\"running\",\"compared\":%llu", (unsigned long long)compared);
+    if (!err && doing)
+        err = xf_buf_printf(out, ",\"detail\":\"%s\"", doing);
+    return err ? err : xf_buf_append_slice(out, XF_SLICE("}"));
+}
+
 enum xf_err xf_desk_status(struct xf_desk *desk, enum xf_desk_job job, struct xf_buf *out)
 {
     enum xf_err err;
     pthread_mutex_lock(&desk->lock);
     if (desk->is_running[job] || desk->wants[job])
-        err = xf_buf_printf(out, "{\"state\":\"running\",\"compared\":%llu}",
-                            (unsigned long long)(job == XF_DESK_PREPARE ? 0 : atomic_load(&desk->compared)));
+        err = print_running(desk, job, out);
     else if (xf_buf_len(&desk->report[job]))
         err = xf_buf_append_slice(out, xf_buf_view(&desk->report[job]));
     else
@@ -234,9 +282,9 @@ enum xf_err xf_desk_status(struct xf_desk *desk, enum xf_desk_job job, struct xf
     return err;
 }
 
-enum xf_err xf_desk_start(struct xf_desk *desk, struct xf_office *office, struct xf_track *track, size_t migration)
+enum xf_err xf_desk_init(struct xf_desk *desk, struct xf_office *office, size_t migration)
 {
-    *desk = (struct xf_desk){.office = office, .track = track, .migration = migration};
+    *desk = (struct xf_desk){.office = office, .migration = migration};
     for (int job = 0; job < XF_DESK_JOB_COUNT; job++)
         xf_buf_init(&desk->report[job], REPORT_BYTES_MAX);
     if (pthread_mutex_init(&desk->lock, NULL))
@@ -245,16 +293,23 @@ enum xf_err xf_desk_start(struct xf_desk *desk, struct xf_office *office, struct
         goto err1;
     if (xf_wire_new(office->config, &office->is_stopping, &desk->wire))
         goto err2;
-    if (pthread_create(&desk->thread, NULL, run_desk, desk))
-        goto err3;
     return XF_OK;
-err3:
-    xf_wire_free(desk->wire);
 err2:
     pthread_cond_destroy(&desk->changed);
 err1:
     pthread_mutex_destroy(&desk->lock);
     return XF_ERR_NOMEM;
+}
+
+enum xf_err xf_desk_start(struct xf_desk *desk, struct xf_track *track, bool (*leads)(void *ctx), void *ctx)
+{
+    desk->track = track;
+    desk->leads = leads;
+    desk->ctx = ctx;
+    if (pthread_create(&desk->thread, NULL, run_desk, desk))
+        return XF_ERR_NOMEM;
+    desk->has_thread = true;
+    return XF_OK;
 }
 
 void xf_desk_stop(struct xf_desk *desk)
@@ -263,7 +318,13 @@ void xf_desk_stop(struct xf_desk *desk)
     pthread_cond_broadcast(&desk->changed);
     pthread_mutex_unlock(&desk->lock);
     xf_wire_wake(desk->wire);
-    pthread_join(desk->thread, NULL);
+    if (desk->has_thread)
+        pthread_join(desk->thread, NULL);
+    desk->has_thread = false;
+}
+
+void xf_desk_fini(struct xf_desk *desk)
+{
     xf_wire_free(desk->wire);
     for (int job = 0; job < XF_DESK_JOB_COUNT; job++)
         xf_buf_fini(&desk->report[job]);

@@ -18,12 +18,11 @@
 #include "proxy/worker/cut.h"
 #include "proxy/worker/worker_int.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
-enum { TICK_MS = 100, FACTS_MS = 30000, SAVE_MS = 200, LOAD_MS = 1000, RATE_MS = 1000 };
+enum { TICK_MS = 100, FACTS_MS = 30000, RATE_MS = 1000, COUNT_MS = 300, COUNT_TRIES = 10 };
 
 static const char *name_of(const struct xf_mover *mover)
 {
@@ -62,6 +61,11 @@ static enum xf_err read_facts(struct xf_mover *mover, struct xf_facts **out)
 enum xf_err xf_mover_facts(struct xf_mover *mover, struct xf_facts **out)
 {
     uint64_t now = xf_clock_now_ms();
+    pthread_mutex_lock(&mover->lock);
+    if (mover->are_facts_old)
+        mover->facts_read_ms = 0;
+    mover->are_facts_old = false;
+    pthread_mutex_unlock(&mover->lock);
     if (mover->facts_read_ms && now - mover->facts_read_ms < FACTS_MS) {
         *out = xf_facts_ref(mover->facts); /* only this thread replaces them */
         return XF_OK;
@@ -120,53 +124,6 @@ static void note_error(struct xf_mover *mover, const char *error)
     pthread_mutex_lock(&mover->lock);
     (void)snprintf(mover->error, sizeof mover->error, "%s", error);
     pthread_mutex_unlock(&mover->lock);
-}
-
-static void save_progress(struct xf_mover *mover)
-{
-    uint64_t now = xf_clock_now_ms();
-    struct xf_buf text;
-    xf_buf_init(&text, 4096);
-    pthread_mutex_lock(&mover->lock);
-    bool due = mover->wants_save && (now - mover->saved_ms >= SAVE_MS || mover->progress.state != XF_BACKFILL_RUNNING);
-    enum xf_err err = due ? xf_progress_print(&mover->progress, &text) : XF_OK;
-    mover->wants_save &= !due || err;
-    pthread_mutex_unlock(&mover->lock);
-    if (due && !err) {
-        mover->saved_ms = now;
-        xf_office_save(mover->office, mover->migration, "backfill", xf_buf_view(&text));
-    }
-    xf_buf_fini(&text);
-}
-
-/* What was saved may become readable only when Redis is back, so a mover that knows of nothing goes on looking. */
-static void load_progress(struct xf_mover *mover)
-{
-    uint64_t now = xf_clock_now_ms();
-    if (mover->loaded_ms && now - mover->loaded_ms < LOAD_MS)
-        return;
-    mover->loaded_ms = now;
-    struct xf_buf text;
-    struct xf_progress progress;
-    xf_buf_init(&text, 1 << 16);
-    enum xf_err err = xf_office_load(mover->office, mover->migration, "backfill", &text);
-    if (!err) {
-        err = xf_progress_parse(xf_buf_view(&text), &progress);
-        if (err)
-            xf_log(XF_LOG_WARN, "worker",
-                   "migration=%s the saved state of the backfill cannot be read, it counts as none", name_of(mover));
-    }
-    xf_buf_fini(&text);
-    if (err || progress.state == XF_BACKFILL_NONE)
-        return;
-    pthread_mutex_lock(&mover->lock);
-    if (mover->progress.state == XF_BACKFILL_NONE) {
-        mover->progress = progress;
-        mover->plan_is_stale = true;
-    }
-    pthread_mutex_unlock(&mover->lock);
-    xf_log(XF_LOG_INFO, "worker", "migration=%s backfill=%s copied=%llu: known from an earlier run", name_of(mover),
-           xf_backfill_state_name(&progress), (unsigned long long)progress.copied);
 }
 
 /* --- Starting --- */
@@ -243,9 +200,14 @@ static void start_backfill(struct xf_mover *mover)
                                    .total = counts[XF_LEGACY],
                                    .started_at_ms = xf_clock_wall_ms()};
     mover->through_ms = 0;
-    struct xf_journal_moment now = xf_journal_reconcile_begin(mover->office->journal, mover->migration);
-    if (change_state(mover, XF_BACKFILL_STARTING, XF_BACKFILL_RUNNING, &progress, NULL))
-        (void)xf_journal_reconcile_end(mover->office->journal, mover->migration, now); /* else finish() asks for another */
+    mover->count.is_over = false;
+    mover->count.tries = 0;
+    struct xf_journal_moment now;
+    bool is_known, has_moment = !xf_journal_reconcile_begin(mover->office->journal, mover->migration, &now);
+    if (!change_state(mover, XF_BACKFILL_STARTING, XF_BACKFILL_RUNNING, &progress, NULL))
+        return;
+    if (!has_moment || xf_journal_reconcile_end(mover->office->journal, mover->migration, now, &is_known) || !is_known)
+        xf_log(XF_LOG_DEBUG, "worker", "migration=%s the backfill will be followed by a reconcile", name_of(mover));
 }
 
 /* --- Accounting --- */
@@ -274,9 +236,35 @@ static bool ask_for_reconcile(struct xf_mover *mover)
 {
     struct xf_journal_state journal;
     xf_journal_state(mover->office->journal, mover->migration, &journal);
-    if (journal.is_unknown && !journal.hold_all_ms)
+    if (journal.is_unknown && !journal.is_held_whole)
         mover->want_reconcile(mover->ctx);
     return journal.is_unknown;
+}
+
+/* A point that no scroll has shown was never copied, and is not dirty: before Qdrant 1.14.0 one that moves between segments
+ * meanwhile may be missed. So the counts must have been equal once, as far as writes in flight let them; else everything
+ * is compared. */
+static bool are_counts_equal(struct xf_mover *mover)
+{
+    uint64_t now = xf_clock_now_ms(), counts[XF_SIDE_COUNT];
+    if (mover->count.is_over || now < mover->count.next_ms)
+        return mover->count.is_over;
+    mover->count.next_ms = now + COUNT_MS;
+    for (int side = 0; side < XF_SIDE_COUNT; side++) {
+        if (xf_collection_count(mover->hand.wire, &conf_of(mover)->side[side], &mover->hand.ack, &counts[side],
+                                mover->hand.why)) {
+            note_error(mover, mover->hand.why);
+            return false;
+        }
+    }
+    mover->count.is_over = counts[XF_LEGACY] == counts[XF_NEW] || ++mover->count.tries == COUNT_TRIES;
+    if (counts[XF_LEGACY] == counts[XF_NEW] || !mover->count.is_over)
+        return mover->count.is_over;
+    xf_log(XF_LOG_WARN, "worker",
+           "migration=%s legacy=%llu new=%llu: the counts stay different, so both collections are compared",
+           name_of(mover), (unsigned long long)counts[XF_LEGACY], (unsigned long long)counts[XF_NEW]);
+    xf_journal_lose(mover->office->journal, mover->migration);
+    return false;
 }
 
 /* Done when each id that was dirty after the last range has been clean once: under writes that leave their ids dirty, a
@@ -293,7 +281,7 @@ static void finish(struct xf_mover *mover)
     }
     xf_journal_state(mover->office->journal, mover->migration, &journal);
     bool has_old = journal.dirty && journal.oldest_dirty_age_ms + 1 >= now - mover->through_ms;
-    if (journal.is_unknown || has_old)
+    if (journal.is_unknown || has_old || !are_counts_equal(mover))
         return;
     if (xf_mover_change_state(mover, XF_BACKFILL_RUNNING, XF_BACKFILL_DONE, NULL))
         xf_office_set_complete(mover->office, mover->migration, true, mover->period);
@@ -336,12 +324,15 @@ static void on_dual_write_off(struct xf_mover *mover)
     pthread_mutex_lock(&mover->lock);
     bool is_asked_for = mover->progress.state == XF_BACKFILL_STARTING && mover->asked_period == mover->period;
     bool had_begun = mover->progress.state != XF_BACKFILL_NONE && !is_asked_for;
+    if (mover->progress.started_at_ms)
+        mover->void_started_at_ms = mover->progress.started_at_ms;
     if (had_begun)
         mover->progress = (struct xf_progress){0};
     mover->plan_is_stale = true;
     pthread_mutex_unlock(&mover->lock);
     mover->loaded_ms = xf_clock_now_ms();
     mover->through_ms = 0;
+    mover->count.is_over = false;
     if (had_begun)
         (void)change_state(mover, XF_BACKFILL_NONE, XF_BACKFILL_NONE, NULL,
                            "dual_write was turned off: the backfill starts over when it is on again"); /* or has already */
@@ -373,11 +364,13 @@ static enum xf_backfill_state look_at_state(struct xf_mover *mover, const struct
 static bool take_turn(struct xf_mover *mover)
 {
     struct xf_worker_phase phase = xf_office_phase(mover->office, mover->migration);
+    if (!xf_mover_leads(mover, &phase))
+        return false;
     if (was_off(mover, &phase))
         on_dual_write_off(mover);
     enum xf_backfill_state state = look_at_state(mover, &phase);
     if (state == XF_BACKFILL_NONE)
-        load_progress(mover);
+        xf_mover_load(mover, false);
     bool has_repaired = false;
     if (phase.is_dual_writing) {
         if (state == XF_BACKFILL_STARTING && phase.authority == XF_LEGACY)
@@ -389,7 +382,7 @@ static bool take_turn(struct xf_mover *mover)
     if (phase.is_dual_writing && state == XF_BACKFILL_DONE)
         (void)ask_for_reconcile(mover); /* nothing waits for it here */
     measure_rate(mover);
-    save_progress(mover);
+    xf_mover_save(mover);
     return has_repaired;
 }
 
@@ -426,7 +419,8 @@ static bool may_write(void *ctx, enum xf_side authority)
 {
     struct xf_mover *mover = ctx;
     struct xf_worker_phase phase = xf_office_phase(mover->office, mover->migration);
-    return phase.is_dual_writing && phase.authority == authority && !atomic_load(&mover->office->is_stopping);
+    return phase.is_leader && phase.is_dual_writing && phase.authority == authority &&
+           !atomic_load(&mover->office->is_stopping);
 }
 
 static enum xf_err init_locks(struct xf_mover *mover)
@@ -498,6 +492,8 @@ enum xf_err xf_mover_start(struct xf_mover *mover, struct xf_office *office, siz
     }
     mover->track.may_write = may_write;
     mover->track.ctx = mover;
+    struct xf_worker_phase phase = xf_office_phase(office, migration);
+    (void)xf_mover_leads(mover, &phase); /* so that the first command finds what was saved */
     err = xf_hand_init(&mover->hand, office->config, &office->is_stopping);
     if (!err && !xf_mover_add_wire(mover, mover->hand.wire))
         err = XF_ERR_FULL;
@@ -515,7 +511,8 @@ void xf_mover_stop(struct xf_mover *mover)
 {
     join_copiers(mover);
     pthread_join(mover->thread, NULL);
-    xf_plan_account(mover);
-    save_progress(mover);
+    if (mover->is_leader)
+        xf_plan_account(mover);
+    xf_mover_save(mover);
     fini(mover);
 }

@@ -4,6 +4,9 @@
 #include "proxy/worker/worker_int.h"
 
 #include <stdio.h>
+#include <time.h>
+
+enum { LEAD_MS = 300 };
 
 /* The lock is held in all of these. */
 
@@ -90,8 +93,23 @@ static enum xf_err cancel(struct xf_mover *mover, struct xf_buf *why)
     mover->progress = (struct xf_progress){0};
     go_to(mover, XF_BACKFILL_CANCELLED);
     /* Ids that were still to be copied are in no list any more. */
-    xf_journal_mark_dirty(mover->office->journal, mover->migration, &(struct xf_journal_scope){.is_all = true});
+    xf_journal_lose(mover->office->journal, mover->migration);
     return XF_OK;
+}
+
+/* The driver takes the lead within a tick; what came before would not know what was saved. */
+static bool wait_for_lead(struct xf_mover *mover)
+{
+    struct timespec until;
+    (void)clock_gettime(CLOCK_MONOTONIC, &until); /* cannot fail for this clock */
+    until.tv_nsec += LEAD_MS * 1000000L;
+    until.tv_sec += until.tv_nsec / 1000000000L;
+    until.tv_nsec %= 1000000000L;
+    pthread_cond_broadcast(&mover->changed);
+    while (!mover->is_leader)
+        if (pthread_cond_timedwait(&mover->changed, &mover->lock, &until))
+            break;
+    return mover->is_leader;
 }
 
 enum xf_err xf_mover_command(struct xf_mover *mover, enum xf_command command, bool adopt, struct xf_buf *why)
@@ -99,7 +117,9 @@ enum xf_err xf_mover_command(struct xf_mover *mover, enum xf_command command, bo
     struct xf_worker_phase phase = xf_office_phase(mover->office, mover->migration);
     enum xf_err err = XF_ERR_INVALID;
     pthread_mutex_lock(&mover->lock);
-    if (command == XF_COMMAND_BACKFILL)
+    if (!wait_for_lead(mover))
+        err = say(why, "this replica has just become the one that leads the migration: ask again in a moment");
+    else if (command == XF_COMMAND_BACKFILL)
         err = start(mover, adopt, &phase, why);
     else if (command == XF_COMMAND_PAUSE)
         err = pause(mover, why);

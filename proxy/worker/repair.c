@@ -1,6 +1,7 @@
 /* Repair: copies the dirty ids, oldest first, for as long as the migration dual writes. A batch that a server refuses
  * is halved until the ids that it refuses stand alone; these are tried ever more seldom and shown in the status, and
- * hold up nobody.
+ * hold up nobody. Ids that are written so often that no copy of theirs finds a quiet moment are copied while their
+ * writers wait.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "common/base/clock.h"
@@ -10,7 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { STUBBORN_MS_MAX = 60000 };
+enum { STUBBORN_MS_MAX = 60000, HOT_MS = 60000, STATE_MS = 200 };
 
 static struct xf_stubborn *find_stubborn(struct xf_mover *mover, struct xf_point_id id)
 {
@@ -53,17 +54,10 @@ static void note_stubborn(struct xf_mover *mover, struct xf_point_id id)
     found->next_try_ms = xf_clock_now_ms() + wait_ms;
 }
 
-/* Takes out the stubborn ids whose time has not come; at most `max` stay. */
-static size_t drop_stubborn(struct xf_mover *mover, struct xf_point_id *ids, size_t count, size_t max)
+static bool may_try(struct xf_mover *mover, struct xf_point_id id)
 {
-    uint64_t now = xf_clock_now_ms();
-    size_t kept = 0;
-    for (size_t i = 0; i < count && kept < max; i++) {
-        const struct xf_stubborn *stubborn = find_stubborn(mover, ids[i]);
-        if (!stubborn || stubborn->next_try_ms <= now)
-            ids[kept++] = ids[i];
-    }
-    return kept;
+    const struct xf_stubborn *stubborn = find_stubborn(mover, id);
+    return !stubborn || stubborn->next_try_ms <= xf_clock_now_ms();
 }
 
 static void note_result(struct xf_mover *mover, size_t count, const char *error)
@@ -100,9 +94,46 @@ static void on_failed(struct xf_mover *mover, const struct xf_copy_result *resul
     mover->repair_next_ms = xf_clock_now_ms() + wait_ms;
 }
 
-static void copy_ids(struct xf_mover *mover, enum xf_side authority, const struct xf_point_id *ids, size_t count)
+/* How the journal took it: which of the ids were kept is not said, but those come again. */
+static void note_kept(struct xf_mover *mover, const struct xf_point_id *ids, size_t count,
+                      const struct xf_copy_result *result)
+{
+    if (result->met_all)
+        return; /* nothing that was copied then is clean, hot or not */
+    for (size_t i = 0; i < count; i++) {
+        if (result->kept)
+            xf_hot_add(&mover->hot, ids[i]);
+        else
+            xf_hot_forget(&mover->hot, ids[i]);
+    }
+}
+
+static void note_hot(struct xf_mover *mover, size_t count, const struct xf_copy_result *result)
+{
+    if (result->kept < count)
+        mover->hot_attempt = 0;
+    else
+        mover->hot_next_ms =
+            xf_clock_now_ms() + xf_backoff_ms(mover->hot_attempt++, 0, xf_random_next(&mover->random));
+}
+
+static void on_copied(struct xf_mover *mover, const struct xf_point_id *ids, size_t count, bool are_hot,
+                      const struct xf_copy_result *result)
+{
+    mover->repair_attempt = 0;
+    mover->repair_batch = mover->repair_batch * 2;
+    for (size_t i = 0; i < count && mover->stubborn_count; i++)
+        forget_stubborn(mover, ids[i]);
+    note_kept(mover, ids, count, result);
+    if (are_hot)
+        note_hot(mover, count, result);
+}
+
+static void copy_ids(struct xf_mover *mover, const struct xf_copy_task *wanted, bool are_hot)
 {
     struct xf_facts *facts = NULL;
+    const struct xf_point_id *ids = wanted->scope.ids;
+    size_t count = wanted->scope.id_count;
     if (xf_mover_facts(mover, &facts)) {
         note_result(mover, 0, mover->hand.why);
         on_failed(mover, &(struct xf_copy_result){0});
@@ -112,43 +143,90 @@ static void copy_ids(struct xf_mover *mover, enum xf_side authority, const struc
         xf_facts_unref(facts);
         return;
     }
-    struct xf_copy_task task = {.scope = {.ids = ids, .id_count = count}, .authority = authority, .facts = facts};
+    struct xf_copy_task task = *wanted;
+    task.facts = facts;
     pthread_mutex_lock(&mover->lock);
     task.page_points = xf_mover_page_points(mover);
     pthread_mutex_unlock(&mover->lock);
     struct xf_copy_result result;
     enum xf_err err = xf_copy(&mover->track, &mover->hand, &task, &result);
     xf_facts_unref(facts);
-    if (err == XF_ERR_STATE)
+    if (err == XF_ERR_STATE) { /* the next turn will see it, too, if it lasts */
+        mover->repair_next_ms = xf_clock_now_ms() + STATE_MS;
         return;
-    note_result(mover, count, err ? mover->hand.why : NULL);
-    if (!err) {
-        mover->repair_attempt = 0;
-        mover->repair_batch = mover->repair_batch * 2;
-        for (size_t i = 0; i < count && mover->stubborn_count; i++)
-            forget_stubborn(mover, ids[i]);
-    } else if (xf_copy_is_retryable(err)) {
-        on_failed(mover, &result);
-    } else {
-        on_refused(mover, ids, count);
     }
+    if (result.are_facts_old)
+        mover->facts_read_ms = 0;
+    note_result(mover, count, err ? mover->hand.why : NULL);
+    if (!err)
+        on_copied(mover, ids, count, are_hot, &result);
+    else if (xf_copy_is_retryable(err))
+        on_failed(mover, &result);
+    else
+        on_refused(mover, ids, count);
+}
+
+/* Of the ids that may be tried, `most` that are hot or not; they stay in order of age. */
+static size_t pick(struct xf_mover *mover, const struct xf_point_id *ids, size_t count, bool are_hot, size_t most,
+                   struct xf_point_id *picked)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < count && kept < most; i++)
+        if (xf_hot_is(&mover->hot, ids[i]) == are_hot && may_try(mover, ids[i]))
+            picked[kept++] = ids[i];
+    return kept;
+}
+
+static bool copy_some(struct xf_mover *mover, enum xf_side authority, const struct xf_point_id *ids, size_t count,
+                      struct xf_point_id *picked)
+{
+    bool has_tried = false;
+    size_t small = xf_turns_points(&mover->track.turns);
+    for (int are_hot = 0; are_hot < 2; are_hot++) {
+        bool is_exclusive = are_hot || xf_turns_are_wanted(&mover->track.turns);
+        size_t most = is_exclusive && small < mover->repair_batch ? small : mover->repair_batch;
+        size_t n = pick(mover, ids, count, are_hot, most, picked);
+        uint64_t now = xf_clock_now_ms();
+        if (!n || now < mover->repair_next_ms || (are_hot && now < mover->hot_next_ms))
+            continue;
+        has_tried = true;
+        struct xf_copy_task task = {.scope = {.ids = picked, .id_count = n, .is_exclusive = is_exclusive},
+                                    .authority = authority};
+        copy_ids(mover, &task, are_hot);
+    }
+    return has_tried;
+}
+
+static void note_journal(struct xf_mover *mover, enum xf_err err)
+{
+    if (err == XF_ERR_IO && !mover->is_journal_away)
+        note_result(mover, 0, "the journal: Redis does not answer, or this replica has not joined");
+    if (err)
+        on_failed(mover, &(struct xf_copy_result){0});
+    else if (mover->is_journal_away)
+        note_result(mover, 0, NULL);
+    mover->is_journal_away = err != XF_OK;
 }
 
 bool xf_repair_some(struct xf_mover *mover, enum xf_side authority)
 {
-    if (xf_clock_now_ms() < mover->repair_next_ms)
+    uint64_t now = xf_clock_now_ms();
+    if (now < mover->repair_next_ms)
         return false;
+    if (now - mover->hot_cleared_ms > HOT_MS) { /* it is bounded, and has no other way to lose those that are cold again */
+        xf_hot_clear(&mover->hot);
+        mover->hot_cleared_ms = now;
+    }
     size_t most = (size_t)mover->office->config->worker.batch_points;
     if (mover->repair_batch == 0 || mover->repair_batch > most)
         mover->repair_batch = most;
-    size_t max = mover->repair_batch + mover->stubborn_count;
-    struct xf_point_id *ids = calloc(max, sizeof *ids);
+    size_t max = mover->repair_batch + mover->stubborn_count, count = 0;
+    struct xf_point_id *ids = calloc(2 * max, sizeof *ids);
     if (!ids)
         return false;
-    size_t count = xf_journal_take_dirty(mover->track.journal, mover->migration, ids, max);
-    count = drop_stubborn(mover, ids, count, mover->repair_batch);
-    if (count)
-        copy_ids(mover, authority, ids, count);
+    enum xf_err err = xf_journal_take_dirty(mover->track.journal, mover->migration, ids, max, &count);
+    note_journal(mover, err);
+    bool has_tried = !err && count && copy_some(mover, authority, ids, count, ids + max);
     free(ids);
-    return count > 0;
+    return has_tried;
 }

@@ -38,19 +38,26 @@ enum xf_err xf_track_init(struct xf_track *track, const struct xf_config *config
                           size_t migration)
 {
     *track = (struct xf_track){.config = config, .journal = journal, .migration = migration};
+    enum xf_err err = xf_turns_init(&track->turns);
+    if (err)
+        return err;
     if (pthread_mutex_init(&track->lock, NULL))
-        return XF_ERR_NOMEM;
-    if (pthread_cond_init(&track->barrier_over, NULL)) {
-        pthread_mutex_destroy(&track->lock);
-        return XF_ERR_NOMEM;
-    }
+        goto err0;
+    if (pthread_cond_init(&track->barrier_over, NULL))
+        goto err1;
     return XF_OK;
+err1:
+    pthread_mutex_destroy(&track->lock);
+err0:
+    xf_turns_fini(&track->turns);
+    return XF_ERR_NOMEM;
 }
 
 void xf_track_fini(struct xf_track *track)
 {
     pthread_cond_destroy(&track->barrier_over);
     pthread_mutex_destroy(&track->lock);
+    xf_turns_fini(&track->turns);
 }
 
 /* Each taker books its share of time behind the last one's; unused time is not saved up. */

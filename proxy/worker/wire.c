@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { IO_BYTES = 512 << 10, TARGET_BYTES_MAX = 4096, POLL_MS = 1000 };
+enum { IO_BYTES = 512 << 10, TARGET_BYTES_MAX = 4096, POLL_MS = 1000, LAST_BYTES = 4096 };
 
 struct xf_wire {
     const struct xf_config *config;
@@ -135,6 +135,11 @@ struct receiver {
     struct xf_answer *answer;
 };
 
+struct sender {
+    struct xf_slice left;
+    struct xf_gate *gate;
+};
+
 static size_t on_body(char *bytes, size_t size, size_t count, void *ctx)
 {
     struct receiver *receiver = ctx;
@@ -146,8 +151,39 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *ctx)
     return n;
 }
 
+/* libcurl asks for more only when it has handed over all it got before, so the gate is asked when but the last bytes are
+ * on their way. */
+static size_t on_send(char *bytes, size_t size, size_t count, void *ctx)
+{
+    struct sender *sender = ctx;
+    size_t room = size * count, n = sender->left.len;
+    if (n > LAST_BYTES)
+        n = n - LAST_BYTES;
+    else if (n && !sender->gate->has_ended && !sender->gate->may_end(sender->gate->ctx))
+        return CURL_READFUNC_ABORT;
+    else
+        sender->gate->has_ended = true;
+    if (n > room)
+        n = room;
+    memcpy(bytes, sender->left.ptr, n);
+    sender->left = xf_slice(sender->left.ptr + n, sender->left.len - n);
+    return n;
+}
+
+static void set_body(CURL *easy, struct xf_slice body, struct sender *sender)
+{
+    curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body.len);
+    if (!sender->gate) {
+        curl_easy_setopt(easy, CURLOPT_POSTFIELDS, body.ptr); /* read in place, not copied */
+        return;
+    }
+    curl_easy_setopt(easy, CURLOPT_POST, 1L);
+    curl_easy_setopt(easy, CURLOPT_READFUNCTION, on_send);
+    curl_easy_setopt(easy, CURLOPT_READDATA, sender);
+}
+
 static void set_options(struct xf_wire *wire, const char *method, const struct xf_target *target, struct xf_slice body,
-                        struct receiver *receiver)
+                        struct receiver *receiver, struct sender *sender)
 {
     const struct xf_config *config = wire->config;
     CURL *easy = wire->easy;
@@ -168,10 +204,8 @@ static void set_options(struct xf_wire *wire, const char *method, const struct x
     curl_easy_setopt(easy, CURLOPT_HTTPHEADER, wire->headers[target->upstream]);
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, receiver);
-    if (body.len) {
-        curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body.len);
-        curl_easy_setopt(easy, CURLOPT_POSTFIELDS, body.ptr); /* read in place, not copied */
-    }
+    if (body.len)
+        set_body(easy, body, sender);
     curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, method);
     /* libcurl repeats a request whose kept connection broke before an answer, and tells nobody. */
     curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, target->once ? 1L : 0L);
@@ -219,6 +253,8 @@ static enum xf_err judge_network(const struct xf_wire *wire, CURLcode result, ch
         return XF_ERR_UPSTREAM_TIMEOUT;
     case CURLE_OUT_OF_MEMORY:
         return XF_ERR_NOMEM;
+    case CURLE_ABORTED_BY_CALLBACK:
+        return XF_ERR_STATE; /* the gate is shut */
     default:
         return XF_ERR_UPSTREAM_CLOSED;
     }
@@ -263,7 +299,10 @@ enum xf_err xf_wire_call(struct xf_wire *wire, const char *method, const struct 
     if (err)
         return err;
     struct receiver receiver = {wire, answer};
-    set_options(wire, method, target, body, &receiver);
+    struct sender sender = {.left = body, .gate = target->gate};
+    if (sender.gate)
+        sender.gate->has_ended = false;
+    set_options(wire, method, target, body, &receiver, &sender);
     CURLcode result = CURLE_OK;
     err = transfer(wire, &result);
     if (err) {

@@ -69,31 +69,35 @@ void xf_office_event(struct xf_office *office, size_t migration, const char *nam
 
 /* --- Start and stop --- */
 
-/* Movers first: their copiers use the host until they end. The mover calls its desk, so all desks outlive all movers.
- */
+/* A desk's jobs copy with its mover's track, so their threads end before it goes; a mover asks its desk for a reconcile,
+ * so the desk itself outlives it. */
 static void stop_units(struct xf_worker *worker, size_t movers, size_t desks)
 {
     atomic_store(&worker->office.is_stopping, true);
+    for (size_t i = 0; i < desks; i++)
+        xf_desk_stop(&worker->units[i].desk);
     for (size_t i = 0; i < movers; i++)
         xf_mover_stop(&worker->units[i].mover);
     for (size_t i = 0; i < desks; i++)
-        xf_desk_stop(&worker->units[i].desk);
+        xf_desk_fini(&worker->units[i].desk);
 }
 
 static enum xf_err start_units(struct xf_worker *worker)
 {
     for (size_t i = 0; i < worker->unit_count; i++) {
         struct unit *unit = &worker->units[i];
-        /* The desk needs the mover's track, which start makes; the mover asks its desk for a reconcile only while it
-         * runs. */
-        enum xf_err err = xf_desk_start(&unit->desk, &worker->office, &unit->mover.track, i);
-        if (err) {
-            stop_units(worker, i, i);
-            return err;
+        size_t movers = i, desks = i;
+        enum xf_err err = xf_desk_init(&unit->desk, &worker->office, i);
+        if (!err) {
+            desks++;
+            err = xf_mover_start(&unit->mover, &worker->office, i, xf_desk_want_reconcile, &unit->desk);
         }
-        err = xf_mover_start(&unit->mover, &worker->office, i, xf_desk_want_reconcile, &unit->desk);
+        if (!err) {
+            movers++;
+            err = xf_desk_start(&unit->desk, &unit->mover.track, xf_mover_is_leading, &unit->mover);
+        }
         if (err) {
-            stop_units(worker, i, i + 1);
+            stop_units(worker, movers, desks);
             return err;
         }
     }
@@ -184,6 +188,10 @@ enum xf_err xf_worker_command(struct xf_worker *worker, size_t migration, enum x
         return say(why, XF_ERR_NOT_FOUND, "there is no such migration");
     if (options->dry_run)
         return say(why, XF_ERR_INVALID, "only prepare and backfill have a dry run");
+    if (!xf_office_phase(&worker->office, migration).is_leader)
+        return say(why, XF_ERR_STATE,
+                   "another replica leads this migration, or none does just now: ask the one that the status names as the "
+                   "leader");
     switch (command) {
     case XF_COMMAND_PREPARE:
     case XF_COMMAND_VALIDATE:

@@ -17,8 +17,10 @@ struct xf_worker;
  * time, and may hand over to the control thread but must not wait for it; `phase` is also called on several threads at
  * once, and on the one that calls xf_worker_command. */
 struct xf_worker_phase {
+    bool is_leader;       /* this replica leads: others copy nothing, and show what the leader has saved */
     bool is_off;          /* dual writes are off: what was copied grows old */
-    bool is_dual_writing; /* and no write that went to one side alone is in flight any more */
+    bool is_dual_writing; /* and no write that went to one side alone is in flight any more, on any
+                           * replica; only the leader's says so */
     bool is_unfilled;     /* reads are on new, and no backfill has filled it: nothing may be copied from it */
     enum xf_side authority;
     uint64_t period; /* grows each time dual writes are turned on: equal numbers, and none was missed in between */
@@ -68,7 +70,8 @@ XF_MUST_CHECK enum xf_err xf_worker_dry_run(struct xf_worker *worker, size_t mig
 /* Appends the JSON object that status shows: {"prepare":{state,at,made,detail|error} or null,
  * "backfill":{state,copied,total,rate,eta_s,cursor,error}, state one of none, starting, running, repairing, paused,
  * failed, cancelled, done; "repair":{repaired,failures,refused_ids,reconcile_needed,error}, "reconcile":{state,...} or
- * null, "validation":{state,passed,at,counts,searches,points,full,duration_ms} or null}. Thread-safe. */
+ * null; running also with compared and what it is doing in detail, or on a replica that does not lead with the progress
+ * saved last, "validation":{state,passed,at,counts,searches,points,full,duration_ms} or null}. Thread-safe. */
 XF_MUST_CHECK enum xf_err xf_worker_status(struct xf_worker *worker, size_t migration, struct xf_buf *out);
 
 #endif

@@ -6,6 +6,7 @@
 #define XF_PROXY_WORKER_WORKER_INT_H
 
 #include "proxy/worker/copy.h"
+#include "proxy/worker/hot.h"
 #include "proxy/worker/progress.h"
 #include "proxy/worker/worker.h"
 
@@ -58,6 +59,8 @@ struct xf_mover {
     size_t range_head, range_count;
     bool is_moving; /* copiers may begin ranges */
     bool wants_save;
+    bool is_leader;        /* else the progress is what the leader has saved */
+    bool are_facts_old;
     uint64_t period;       /* of dual writes, as in xf_worker_phase: the progress holds for it */
     uint64_t asked_period; /* in which a backfill was asked for last */
     struct xf_facts *facts;
@@ -78,6 +81,18 @@ struct xf_mover {
     unsigned attempt, facts_attempt, repair_attempt;
     size_t repair_batch;
     struct xf_stubborn stubborn[STUBBORN_MAX];
+    struct xf_hot hot;
+    uint64_t hot_cleared_ms, hot_next_ms;
+    unsigned hot_attempt; /* exclusive copies of them that were in vain, in a row: a write that hangs keeps its ids */
+    /* The progress that was saved when dual writes went off: not to be taken up again. 0: none. */
+    uint64_t void_started_at_ms;
+    struct {
+        bool is_over; /* the counts were equal once, or a reconcile goes through all */
+        unsigned tries;
+        uint64_t next_ms;
+    } count;
+    uint64_t lead_settled_ms; /* when what the former leader has saved last is sure to be here */
+    bool had_other_leader, is_journal_away;
     uint64_t random;
 
     /* Asks the desk for a reconcile; any thread. */
@@ -95,6 +110,16 @@ XF_MUST_CHECK enum xf_err xf_mover_status(struct xf_mover *mover, struct xf_buf 
 /* What both collections look like, read anew if need be, with a reference that the caller gives back. The driver's
  * thread. */
 XF_MUST_CHECK enum xf_err xf_mover_facts(struct xf_mover *mover, struct xf_facts **facts);
+
+/* lead.c: sees to it that only the leader moves anything, with what the last one has saved. False: this replica does not
+ * lead, or not yet. */
+bool xf_mover_leads(struct xf_mover *mover, const struct xf_worker_phase *phase);
+/* Whether it has taken the lead. Any thread. */
+bool xf_mover_is_leading(void *mover);
+/* Takes what was saved, if there is nothing here to go on with or `is_anew`; looks once in a second. */
+void xf_mover_load(struct xf_mover *mover, bool is_anew);
+/* Saves what has changed; not too often, but at once at the end of a run. */
+void xf_mover_save(struct xf_mover *mover);
 
 /* Moves the backfill from one state to the next, with the reason if it is not a good one, logs it and tells the host. False,
  * and nothing happens, if a verb has moved it elsewhere meanwhile. */

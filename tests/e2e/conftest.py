@@ -16,6 +16,7 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
 
 from drivers.crossfade import Crossfade  # noqa: E402
+from drivers.group import Group  # noqa: E402
 from drivers.qdrant import RealQdrant  # noqa: E402
 from drivers.redis_server import Redis  # noqa: E402
 from drivers.scene import Scene  # noqa: E402
@@ -176,6 +177,37 @@ def start_scene(make_scene):
 @pytest.fixture
 def scene(start_scene) -> Scene:
     return start_scene()
+
+
+@pytest.fixture
+def start_group(tmp_path, shared_redis, qdrant):
+    """start_group(count, **settings): as start_scene, with several replicas of the proxy. Everything is mended in the end."""
+    made = []
+
+    def start(count=2, dual_write=1, config=None, legacy_server=None, new_server=None, redis=None, **settings) -> Group:
+        folder = tmp_path / f"group{len(made)}"
+        folder.mkdir()
+        group = Group(folder, count, redis or shared_redis, legacy_server or qdrant, new_server, **settings)
+        made.append(group)
+        group.create_both(config)
+        for replica in group.replicas:
+            replica.start()
+        group.flags(dual_write)
+        group.wait_until_joined()
+        return group
+    yield start
+    replicas = [replica for group in made for replica in group.replicas]
+    relays = [relay for replica in replicas for relay in replica.relays]
+    try:
+        for relay in relays:
+            relay.mend()
+        stop_all(replicas)
+    finally:
+        for relay in relays:
+            relay.close()
+        if os.environ.get("QDRANT_URL"):
+            for group in made:
+                group.clean()
 
 
 def stop_all(proxies: list[Crossfade]) -> None:

@@ -258,7 +258,9 @@ static bool is_same(const struct xf_write_verdict *a, const struct xf_write_verd
             return false;
     return a->ids_unknown == b->ids_unknown && a->has_filter == b->has_filter && a->has_condition == b->has_condition &&
            a->is_by_id_update == b->is_by_id_update && a->needs_inference == b->needs_inference &&
-           a->has_shard_key == b->has_shard_key && a->is_exact == b->is_exact && a->is_odd == b->is_odd;
+           a->has_field_test == b->has_field_test && a->has_text_match == b->has_text_match &&
+           a->has_vector_test == b->has_vector_test && xf_slice_eq(a->filter, b->filter) &&
+           xf_slice_eq(a->shard_key, b->shard_key) && a->has_shard_key == b->has_shard_key && a->is_exact == b->is_exact && a->is_odd == b->is_odd;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -271,6 +273,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct xf_write_verdict whole, cut;
     enum xf_err err = scan_in_two(op, body, 0, &whole_scan, &whole);
     if (scan_in_two(op, body, data[1] % (body.len + 1), &cut_scan, &cut) != err || !is_same(&whole, &cut))
+        abort();
+    /* The filter is kept as it stands there. */
+    if (whole.filter.len && !memmem(body.ptr, body.len, whole.filter.ptr, whole.filter.len))
         abort();
     if (whole.is_odd && (whole.is_exact || !whole.ids_unknown))
         abort();

@@ -3,7 +3,6 @@
  * SPDX-License-Identifier: Apache-2.0 */
 byte crashes = CRASHES, lapses = LAPSES, cuts = CUTS, empties = EMPTIES, burials = BURIALS;
 
-#define IS_AWAITED(op) (LEG(op, LEGACY) == SENT || LEG(op, NEW) == SENT)
 #define MAY_DIE(replica) (!HAS(dead, replica) && HAS(FRAIL, replica))
 
 inline crash(replica)
@@ -33,15 +32,15 @@ inline empty_redis()
     held_by[0] = 0; held_by[1] = 0; held_by[2] = 0; held_by[3] = 0; held_by[4] = 0;
     forget_copy(0);
     forget_copy(1);
-    touched[2] = 0;
-    reported = 0;
+    leader = NOBODY;
 #ifndef LOSS_UNNOTICED
+    lapsed = registered;
     is_unknown = 1;
     is_lost_again = 1
 #endif
 }
 
-#define IS_ORPHAN(copy) (running[copy] && (copier_of[copy] != leader || HAS(dead, copier_of[copy])) && put[copy] != SENT)
+#define IS_ORPHAN(copy) (HAS(orphans, copy) && put[copy] != SENT)
 
 proctype world()
 {
@@ -55,7 +54,7 @@ proctype world()
     :: atomic { HAS(dead & lapsed & registered, 0) -> bury(0) }
     :: atomic { HAS(dead & lapsed & registered, 1) -> bury(1) }
     :: atomic { burials > 0 && HAS(lapsed & registered & ~dead, 1) -> burials--; bury(1) }
-    :: atomic { cuts > 0 -> cuts--; cut = 2 }
+    :: atomic { cuts > 0 -> cuts--; cut = 2; lose_connection(1) }
     :: atomic { HAS(cut & ~lapsed, 1) -> take_over(1) }
     :: atomic { HAS(cut & lapsed, 1) -> cut = 0 }
     :: atomic { empties > 0 -> empty_redis() }
@@ -64,7 +63,19 @@ proctype world()
     :: atomic { held_by[0] && !IS_AWAITED(0) -> held_by[0] = 0 }
     :: atomic { held_by[1] && !IS_AWAITED(1) -> held_by[1] = 0 }
     :: atomic { held_by[2] && !IS_AWAITED(2) -> held_by[2] = 0 }
-    :: atomic { put_late[0] && !running[0] && (put[0] == DONE || put[0] == LOST) -> put[0] = NONE; put_late[0] = 0; held_by[3] = 0 }
-    :: atomic { put_late[1] && !running[1] && (put[1] == DONE || put[1] == LOST) -> put[1] = NONE; put_late[1] = 0; held_by[4] = 0 }
+    :: atomic { held_by[3] && put[0] != SENT -> held_by[3] = 0 }
+    :: atomic { held_by[4] && put[1] != SENT -> held_by[4] = 0 }
+    :: atomic { put_late[0] && !running[0] && (put[0] == DONE || put[0] == LOST) -> put[0] = NONE; put_late[0] = 0 }
+    :: atomic { put_late[1] && !running[1] && (put[1] == DONE || put[1] == LOST) -> put[1] = NONE; put_late[1] = 0 }
+#if ROLLS
+    :: atomic { rolls > 0 && !has_saved -> save() }
+    :: atomic { has_saved -> roll_back() }
+    :: atomic { is_rolled -> notice_roll_back() }
+#endif
+#if DROPS
+    :: atomic { wire -> arrive_command() }
+    :: atomic { drops > 0 && IS_ONLINE(0) -> drops--; lose_connection(0) }
+    :: atomic { drops > 0 && IS_ONLINE(1) -> drops--; lose_connection(1) }
+#endif
     od
 }

@@ -5,8 +5,9 @@ byte dirty;
 byte ids_of[3];   /* the ids of each write in flight */
 byte held_by[5];  /* by a write, or (3 and 4) by a copy's own write: ids whose request may still land */
 bool running[2];  /* copies; their ids, what was touched since they began, what was held when they began */
-byte copy_ids[2], touched[3], held_at[2];
-bool is_reconciling; /* touched[2] counts since it began */
+byte copy_ids[2], touched[2], held_at[2];
+byte copier_of[2];
+byte orphans;     /* running copies whose leader was replaced */
 bool is_unknown;  /* which points differ is not known: a reconcile is needed */
 
 byte authority = LEGACY;
@@ -14,7 +15,8 @@ bool is_pending;  /* an epoch is open that would move the authority */
 byte acks;        /* the replicas that acknowledged it */
 byte informed;    /* the replicas that have seen the epoch in force */
 byte registered, lapsed;
-byte leader;
+byte leader;      /* 0, 1, or NOBODY */
+#define NOBODY 2
 
 #define IN_FLIGHT (ids_of[0] | ids_of[1] | ids_of[2])
 #define OTHERS(op) ((op == 0 -> 0 : ids_of[0]) | (op == 1 -> 0 : ids_of[1]) | (op == 2 -> 0 : ids_of[2]))
@@ -36,8 +38,7 @@ byte leader;
 inline touch(ids)
 {
     touched[0] = (running[0] -> touched[0] | (ids) : 0);
-    touched[1] = (running[1] -> touched[1] | (ids) : 0);
-    touched[2] = (is_reconciling -> touched[2] | (ids) : 0)
+    touched[1] = (running[1] -> touched[1] | (ids) : 0)
 }
 
 inline make_dirty(ids)
@@ -77,15 +78,16 @@ inline copy_begin(copy, ids)
     held_at[copy] = HELD
 }
 
-/* Leaves dirty what was touched, is in flight or was held; all of it if the copy is not known. */
-inline copy_end(copy, ids)
+/* Leaves dirty what was touched, is in flight or was held; all of it if the copy is not the leader's own under its present
+ * lease. */
+inline copy_end(copy, ids, is_known)
 {
     if
-    :: running[copy] -> dirty = (dirty & ~(ids)) | ((ids) & (touched[copy] | IN_FLIGHT | held_at[copy]))
+    :: is_known -> dirty = (dirty & ~(ids)) | ((ids) & (touched[copy] | IN_FLIGHT | held_at[copy]))
 #ifdef UNKNOWN_COPY_CLEANS
-    :: !running[copy] -> dirty = dirty & ~(ids)
+    :: !is_known -> dirty = dirty & ~(ids)
 #else
-    :: !running[copy] -> dirty = dirty | (ids)
+    :: !is_known -> make_dirty(ids)
 #endif
     fi;
     forget_copy(copy)
@@ -94,9 +96,34 @@ inline copy_end(copy, ids)
 inline forget_copy(copy)
 {
     running[copy] = 0;
+    orphans = orphans & ~BIT(copy);
     copy_ids[copy] = 0;
     touched[copy] = 0;
     held_at[copy] = 0
+}
+
+/* A new leader, or the same one under a new token. What copies from before have sent may still land. A list is dirty and held;
+ * a range stays on record until nothing of it can land any more, and is copied again. */
+inline orphan_copy(copy)
+{
+    if
+#ifdef RANGES
+    :: running[copy] -> orphans = orphans | BIT(copy)
+#else
+    :: running[copy] ->
+        make_dirty(copy_ids[copy]);
+        held_by[3 + copy] = HOLD(copy_ids[copy]);
+        forget_copy(copy)
+#endif
+    :: !running[copy]
+    fi
+}
+
+inline lead(who)
+{
+    leader = who;
+    orphan_copy(0);
+    orphan_copy(1)
 }
 
 /* A replica's lease has lapsed: what it had open may still land. */
@@ -118,5 +145,9 @@ inline take_over(replica)
     take_over_op(0, replica);
     take_over_op(1, replica);
     take_over_op(2, replica);
-    leader = (leader == replica -> 1 - replica : leader)
+    if
+    :: leader == replica && HAS(LEADERS & registered & ~lapsed, 1 - replica) -> lead(1 - replica)
+    :: leader == replica && !HAS(LEADERS & registered & ~lapsed, 1 - replica) -> leader = NOBODY
+    :: leader != replica
+    fi
 }

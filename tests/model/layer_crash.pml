@@ -1,6 +1,7 @@
 /* A replica dies at any step, the leader or the other one; its writes may still land. An operator gives it up.
  *
  * SPDX-License-Identifier: Apache-2.0 */
+#define RANGES
 #define EAGER 1
 #define CRASHES 1
 #define GOAL (dead == 1 && acked == 1 && leader == 1)

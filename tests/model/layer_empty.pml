@@ -2,8 +2,10 @@
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #define EMPTIES 1
+#define LEADERS 1
 #define GOAL (empties == 0 && acked == 3)
-#define CHOOSE(op) want[op] = SPACE; if :: op == 0 -> ANY_KIND(op); waited[op] = 1 :: op == 1 -> waited[op] = 1 fi
+#define CHOOSE(op) want[op] = SPACE; waited[op] = 1; \
+    if :: kind[op] = UPSERT :: op == 0 -> kind[op] = LOOSE :: op == 0 -> kind[op] = UPDATE :: op == 0 -> kind[op] = FILTER fi
 #include "protocol.pml"
 
 init

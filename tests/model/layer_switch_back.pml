@@ -1,8 +1,9 @@
-/* The switch and the way back, with a write of any kind.
+/* The switch and the way back, with a write of any kind and a copy whose own write may time out.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #define REFUSALS 1
-#define GOAL (acked == 1 && authority == LEGACY && refusals == 0)
+#define PUT_TIMEOUTS 1
+#define GOAL (acked == 1 && authority == LEGACY && refusals == 0 && put_timeouts == 0)
 #define RESTS (authority == LEGACY)
 #define CHOOSE(op) want[op] = SPACE; ANY_KIND(op); ANY_WAIT(op)
 #include "protocol.pml"

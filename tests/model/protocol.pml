@@ -33,11 +33,20 @@
 #ifndef CUTS
 #define CUTS 0
 #endif
+#ifndef DROPS
+#define DROPS 0
+#endif
 #ifndef EMPTIES
 #define EMPTIES 0
 #endif
+#ifndef ROLLS
+#define ROLLS 0
+#endif
 #ifndef FRAIL
 #define FRAIL 3 /* the replicas that may crash or pause */
+#endif
+#ifndef LEADERS
+#define LEADERS 3 /* the replicas that may lead: those that have a copier */
 #endif
 #ifndef RESTS
 #define RESTS true
@@ -48,6 +57,8 @@ bool is_lost_again; /* knowledge was lost while the reconcile ran */
 
 #include "sides.pml"
 #include "journal.pml"
+#include "past.pml"
+#include "member.pml"
 #include "replica.pml"
 #include "copier.pml"
 #include "faults.pml"

@@ -33,6 +33,7 @@
 #define REFUSED 4
 #define LOST 5
 #define ANSWERED(op, side) (LEG(op, side) >= LOGGED && LEG(op, side) <= REFUSED)
+#define IS_AWAITED(op) (LEG(op, LEGACY) == SENT || LEG(op, NEW) == SENT)
 #define HAS_LANDED(op, side) (LEG(op, side) != SENT && LEG(op, side) != LOGGED)
 #define SUCCEEDED(op, side) (LEG(op, side) == LOGGED || LEG(op, side) == DONE)
 

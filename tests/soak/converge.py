@@ -28,14 +28,13 @@ from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).resolve().parents[1] / "e2e"), str(Path(__file__).resolve().parents[1])]
 
-from drivers import points  # noqa: E402
 from drivers.redis_server import Redis  # noqa: E402
 from drivers.crossfade import SANITIZERS  # noqa: E402
 from drivers.scene import Scene  # noqa: E402
 from standin.driver import Standin  # noqa: E402
+from writes import CONFIG, WRITES, Dice, payload, vectors  # noqa: E402
 
-CONFIG = {"vectors": {"a": {"size": 4, "distance": "Dot"}, "b": {"size": 2, "distance": "Dot"}}, "sparse_vectors": {"s": {}}}
-HOT, COLD, FIRST_FILL, GROUPS = 8, 300, 250, 12
+FIRST_FILL = 250
 ANSWER_MS, BODY_MS = 1500, 1000
 LATE_MS_MAX = ANSWER_MS + BODY_MS + 500  # what the hold, counted from the time-out, has to outlast
 SETTLE_S = 120.0
@@ -46,98 +45,12 @@ class Wrong(Exception):
     pass
 
 
-def shared_id(dice: random.Random):
-    number = dice.randint(1, HOT) if dice.random() < .4 else dice.randint(HOT + 1, COLD)
-    return points.uuid_of(number) if number % 5 == 0 else number
-
-
-def vectors(dice: random.Random, names=("a", "b", "s")) -> dict:
-    make = {"a": lambda: [dice.randint(-8, 8) / 4 for _ in range(4)], "b": lambda: [dice.randint(-8, 8) / 2 for _ in range(2)],
-            "s": lambda: {"indices": sorted(dice.sample(range(9), 2)), "values": [.5, dice.randint(1, 9) / 4]}}
-    return {name: make[name]() for name in names}
-
-
-def payload(dice: random.Random) -> dict:
-    return {"group": dice.randrange(GROUPS), "n": dice.randrange(2**63, 2**64), "f": dice.random(), "t": "é\u2028"}
-
-
-def group(dice: random.Random) -> dict:
-    return {"must": [{"key": "group", "match": {"value": dice.randrange(GROUPS)}}]}
-
-
-# ---- writes: each gives method, suffix and body
-
-def upsert(dice):
-    whole = [{"id": shared_id(dice), "vector": vectors(dice), "payload": payload(dice)} for _ in range(dice.randint(1, 4))]
-    return "PUT", "/points", {"points": whole}
-
-
-def upsert_in_part(dice):
-    names = dice.sample(["a", "b", "s"], dice.randint(0, 3))
-    point = {"id": shared_id(dice), "vector": vectors(dice, names)}
-    return "PUT", "/points", {"points": [point | ({"payload": payload(dice)} if dice.random() < .5 else {})]}
-
-
-def upsert_batch_form(dice):
-    ids = list({shared_id(dice) for _ in range(3)})
-    columns = [vectors(dice) for _ in ids]
-    return "PUT", "/points", {"batch": {"ids": ids, "payloads": [payload(dice) for _ in ids],
-                                        "vectors": {name: [each[name] for each in columns] for name in ("a", "b", "s")}}}
-
-
-def delete(dice):
-    return "POST", "/points/delete", {"points": [shared_id(dice) for _ in range(dice.randint(1, 3))]}
-
-
-def delete_by_filter(dice):
-    return "POST", "/points/delete", {"filter": group(dice)}
-
-
-def where(dice):
-    return {"filter": group(dice)} if dice.random() < .15 else {"points": [shared_id(dice) for _ in range(dice.randint(1, 3))]}
-
-
-def payload_set(dice):
-    return "POST", "/points/payload", {"payload": {"x": dice.random()}, **where(dice)}
-
-
-def payload_overwrite(dice):
-    return "PUT", "/points/payload", {"payload": payload(dice), **where(dice)}
-
-
-def payload_delete(dice):
-    return "POST", "/points/payload/delete", {"keys": ["x", "t"], **where(dice)}
-
-
-def payload_clear(dice):
-    return "POST", "/points/payload/clear", where(dice)
-
-
-def vectors_update(dice):
-    return "PUT", "/points/vectors", {"points": [{"id": shared_id(dice), "vector": vectors(dice, dice.sample("abs", 2))}]}
-
-
-def vectors_delete(dice):
-    return "POST", "/points/vectors/delete", {"points": [shared_id(dice)], "vector": dice.sample("abs", 1)}
-
-
-def batch(dice):
-    kinds = {"upsert": upsert, "delete": delete, "set_payload": payload_set, "overwrite_payload": payload_overwrite,
-             "delete_payload": payload_delete, "clear_payload": payload_clear, "update_vectors": vectors_update}
-    names = [dice.choice(list(kinds)) for _ in range(dice.randint(1, 4))]
-    return "POST", "/points/batch", {"operations": [{name: kinds[name](dice)[2]} for name in names]}
-
-
-WRITES = [upsert] * 6 + [upsert_in_part] * 3 + [upsert_batch_form] * 2 + [delete] * 3 + [payload_set] * 2 + [
-    payload_overwrite, payload_delete, payload_clear, vectors_update, vectors_update, vectors_delete, batch, batch, delete_by_filter]
-
-
 class Writer(threading.Thread):
     """Writes shared points anyhow, and points of its own so that it knows what has to stand there in the end."""
 
     def __init__(self, storm, number: int):
         super().__init__(daemon=True)
-        self.storm, self.number, self.dice = storm, number, random.Random(f"{storm.seed} writer {number}")
+        self.storm, self.number, self.dice = storm, number, Dice(f"{storm.seed} writer {number}")
         self.own, self.acknowledged, self.failed = {}, 0, 0
         self.connection = None
 
@@ -265,7 +178,7 @@ class Storm:
 
     def verb(self) -> str:
         name = self.dice.choice(["backfill"] * 6 + ["pause", "resume", "resume", "cancel", "reconcile", "validate", "validate", "prepare"])
-        self.scene.proxy.verb(name, {"full": True} if name == "validate" and self.dice.random() < .5 else {})
+        self.scene.proxy.verb_once(name, {"full": True} if name == "validate" and self.dice.random() < .5 else {})
         return name
 
     def break_something(self) -> None:
@@ -340,9 +253,9 @@ class Storm:
                 return
             state = status["backfill"]["state"]
             if not self.is_switched and state in ("none", "cancelled", "failed", "paused") and status["phase"] == "dual_write":
-                self.scene.proxy.verb("resume" if state == "paused" else "backfill")
+                self.scene.proxy.verb_once("resume" if state == "paused" else "backfill")
             if time.monotonic() > end - SETTLE_S / 2 and status["dirty"]["unknown"] and not asked:
-                asked = self.scene.proxy.verb("reconcile").status == 202
+                asked = self.scene.proxy.verb_once("reconcile").status == 202
             time.sleep(.1)
         raise Wrong(f"after {SETTLE_S} s it is still {json.dumps(self.scene.proxy.status())}\n  {len(self.differing())} points differ")
 

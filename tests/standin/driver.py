@@ -8,6 +8,7 @@
 
 Uses the standard library only, so that any test process can import it.
 """
+import contextlib
 import http.client
 import json
 import os
@@ -26,10 +27,12 @@ REQUEST_S = 120.0
 class Standin:
     """One running stand-in. `python` must have tests/requirements.txt installed (default: this interpreter)."""
 
-    def __init__(self, version: str = "1.18.3", python: str | None = None, **options):
-        """Options are the command line's, with underscores: api_key="k", apply_delay_ms=50, merge_upserts=0.5."""
+    def __init__(self, version: str = "1.18.3", python: str | None = None, log_path: Path | None = None, **options):
+        """Options are the command line's, with underscores: api_key="k", apply_delay_ms=50, merge_upserts=0.5. What it has to
+        say goes to log_path, or to where this process says things."""
         self.version = version
         self.options = options
+        self.log_path = log_path
         self.python = python or os.environ.get("STANDIN_PYTHON", sys.executable)
         self.process: subprocess.Popen | None = None
         self.port = 0
@@ -52,7 +55,8 @@ class Standin:
     def start(self) -> "Standin":
         """Start it and wait until it says on which port it is ready; a later start uses the same port."""
         environment = {**os.environ, "PYTHONPATH": str(PACKAGE_PARENT), "PYTHONUNBUFFERED": "1"}
-        self.process = subprocess.Popen(self.command(), env=environment, stdout=subprocess.PIPE, text=True)
+        with open(self.log_path, "ab") if self.log_path else contextlib.nullcontext() as log:
+            self.process = subprocess.Popen(self.command(), env=environment, stdout=subprocess.PIPE, stderr=log, text=True)
         line = self.process.stdout.readline()
         if "ready on" not in line:
             self.process.wait(START_S)

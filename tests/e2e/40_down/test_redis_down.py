@@ -74,23 +74,51 @@ def test_flags_survive_a_restart_without_redis(with_redis, redis):
     works(scene, "switched")
 
 
-def test_without_redis_and_without_memory_every_flag_is_off(with_redis, redis, make_scene):
+def assert_refused(scene) -> None:
+    """Under every name, reads and writes, with a word about what to do; what is not migrated goes through."""
+    for name in (scene.legacy.collection, scene.new.collection, scene.alias):
+        for method, suffix, body in [("GET", "/points/1", None), ("GET", "", None),
+                                     ("PUT", "/points?wait=true", {"points": [points.point(1)]})]:
+            answer = scene.http(method, suffix, body, collection=name)
+            assert answer.status == 503 and answer.headers["retry-after"] == "1" and "redis.url" in answer.error
+    assert scene.proxy.http("GET", "/collections").status == 200 and not scene.proxy.is_ready()
+    assert scene.proxy.metric("crossfade_unusable", migration="m") == 1
+
+
+def wait_until_served(scene) -> None:
+    until(lambda: scene.http("GET", "").status, lambda status: status == 200)
+    until(scene.proxy.is_ready)
+
+
+def test_without_redis_and_without_memory_nothing_is_served_that_may_be_wrong(with_redis, redis, make_scene):
+    """Another replica may write both sides, or have switched: a new one must not take every flag for off."""
     redis.kill()
     scene = make_scene(redis=redis)
     scene.create_both()
-    scene.proxy.start()
+    scene.legacy.alias(scene.alias)
+    scene.proxy.start(scene.proxy.is_alive)
+    assert_refused(scene)
+    assert any("refused" in warning for warning in scene.proxy.status()["warnings"])
+    assert scene.legacy.ids() == [] and scene.new.ids() == []
+    redis.start()
+    wait_until_served(scene)
     assert scene.phase() == "legacy_only"
     assert scene.upsert(points.point(1)).status == 200
-    assert scene.legacy.ids() == [1] and scene.new.ids() == []
+    scene.flags(1)
+    assert scene.upsert(points.point(2)).status == 200
+    assert scene.legacy.ids() == [1, 2] and scene.new.ids() == [2]
 
 
 def test_a_torn_state_file_is_noticed_and_not_believed(with_redis, redis):
     scene = with_redis(1, 1)
+    scene.legacy.alias(scene.alias)
     scene.proxy.stop()
     redis.kill()
     for path in (scene.proxy.folder / "state").rglob("*"):
         if path.is_file():
             path.write_bytes(path.read_bytes()[:-3] + b"x")
-    scene.proxy.start()
-    assert scene.phase() == "legacy_only"
+    scene.proxy.start(scene.proxy.is_alive)
     assert "state" in scene.proxy.log()
+    assert_refused(scene)
+    redis.start()
+    wait_until_served(scene)

@@ -54,6 +54,7 @@ class Crossfade:
         self.environment = environment or {}
         self.log_path = folder / "crossfade.log"
         self.process: subprocess.Popen | None = None
+        self.is_frozen = False
 
     # ---- life
 
@@ -61,14 +62,14 @@ class Crossfade:
     def config_path(self) -> Path:
         return self.folder / "crossfade.yaml"
 
-    def start(self) -> "Crossfade":
-        """Returns when it says that it is ready. A later start keeps ports, configuration and state_dir."""
+    def start(self, is_ready=None) -> "Crossfade":
+        """Returns when it says that it is ready, or when is_ready() says so. A later start keeps ports, configuration and state_dir."""
         self.config_path.write_text(to_yaml(self.config))
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
                 [binary(), "serve", "--config", str(self.config_path)], stdout=log, stderr=subprocess.STDOUT,
                 env={**os.environ, "ASAN_OPTIONS": "quarantine_size_mb=16", **self.environment})
-        until(lambda: self.process.poll() is not None or self.is_ready())
+        until(lambda: self.process.poll() is not None or (is_ready or self.is_ready)())
         if self.process.poll() is not None:
             raise AssertionError(f"crossfade ended with {self.process.returncode}:\n{self.log()}")
         return self
@@ -77,6 +78,7 @@ class Crossfade:
         """Ask it to end, and insist on a clean end: status 0, nothing found by a sanitizer."""
         if self.process is None:
             return
+        self.thaw()
         self.process.send_signal(number)
         self.wait_for_end()
 
@@ -94,7 +96,21 @@ class Crossfade:
         """As a crash would end it."""
         self.process.kill()
         self.process.wait()
-        self.process = None
+        self.process, self.is_frozen = None, False
+
+    def freeze(self) -> None:
+        """It keeps its connections and does nothing until thaw()."""
+        self.process.send_signal(signal.SIGSTOP)
+        self.is_frozen = True
+
+    def thaw(self) -> None:
+        if self.is_frozen:
+            self.process.send_signal(signal.SIGCONT)
+            self.is_frozen = False
+
+    @property
+    def is_running(self) -> bool:
+        return self.process is not None and not self.is_frozen
 
     def log(self) -> str:
         return self.log_path.read_text(errors="replace")
@@ -113,11 +129,14 @@ class Crossfade:
     def admin(self, method: str, path: str, body=None, headers: dict | None = None) -> http_json.Answer:
         return http_json.request(self.admin_port, method, path, body, headers)
 
-    def is_ready(self) -> bool:
+    def is_ready(self, path: str = "/readyz") -> bool:
         try:
-            return self.admin("GET", "/readyz").status == 200
+            return self.admin("GET", path).status == 200
         except OSError:
             return False
+
+    def is_alive(self) -> bool:
+        return self.is_ready("/healthz")
 
     def status(self, migration: str = "m") -> dict:
         answer = self.admin("GET", f"/api/v1/migrations/{migration}")
@@ -125,6 +144,11 @@ class Crossfade:
         return answer.json
 
     def verb(self, verb: str, body: dict | None = None, migration: str = "m") -> http_json.Answer:
+        """Asked again where the answer is to ask again in a moment: nobody leads yet, or writes of before are in flight."""
+        return until(lambda: self.verb_once(verb, body, migration),
+                     lambda answer: "retry-after" not in answer.headers and b"in a moment" not in answer.body)
+
+    def verb_once(self, verb: str, body: dict | None = None, migration: str = "m") -> http_json.Answer:
         return self.admin("POST", f"/api/v1/migrations/{migration}/{verb}", body if body is not None else {})
 
     def metric(self, name: str, **labels: str) -> float:

@@ -34,6 +34,12 @@ class Redis:
         self.process.wait(60)
         self.process = None
 
+    def end(self) -> None:
+        """In good order: the next start has all that it ever answered."""
+        self.cli("SHUTDOWN", "SAVE", check=False)
+        self.process.wait(60)
+        self.process = None
+
     def kill(self) -> None:
         """As a crash would end it."""
         self.process.kill()
@@ -46,6 +52,10 @@ class Redis:
 
     def thaw(self) -> None:
         os.kill(self.process.pid, signal.SIGCONT)
+
+    def forget(self) -> None:
+        """What save() wrote is gone: the next start is an empty one."""
+        (self.folder / "dump.rdb").unlink(missing_ok=True)
 
     def answers(self) -> bool:
         return self.cli("PING", check=False) == "PONG"

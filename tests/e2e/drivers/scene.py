@@ -60,19 +60,24 @@ class Scene:
         self.legacy = Side(legacy_server, f"e2e_{tag}_legacy")
         self.new = Side(new_server, f"e2e-{tag}-new")
         self.alias = f"e2e {tag} alias"
-        migration = settings.pop("migration", {})
-        servers = {"main": legacy_server} | ({"other": new_server} if new_server is not legacy_server else {})
-        environment = {f"{KEY_ENV}_{name.upper()}": key for name, server in servers.items()
-                       if (key := server.options.get("api_key"))}
-        upstreams = {name: {"url": server.url, **({"api_key_env": f"{KEY_ENV}_{name.upper()}"}
-                                                  if server.options.get("api_key") else {})}
-                     for name, server in servers.items()}
-        self.proxy = Crossfade(folder, {
-            "redis": {"url": f"redis://127.0.0.1:{redis.port}/0", "prefix": self.prefix},
+        self.servers = {"main": legacy_server} | ({"other": new_server} if new_server is not legacy_server else {})
+        self.migration, self.settings = settings.pop("migration", {}), settings
+        self.proxy = self.make_proxy(folder)
+
+    def make_proxy(self, folder: Path) -> Crossfade:
+        return Crossfade(folder, *self.configuration(self.redis.port, {name: server.url for name, server in self.servers.items()}))
+
+    def configuration(self, redis_port: int, urls: dict[str, str]) -> tuple[dict, dict]:
+        """What a proxy of this migration is told that reaches Redis and the servers there: configuration and environment."""
+        keys = {name: key for name, server in self.servers.items() if (key := server.options.get("api_key"))}
+        upstreams = {name: {"url": url, **({"api_key_env": f"{KEY_ENV}_{name.upper()}"} if name in keys else {})}
+                     for name, url in urls.items()}
+        return {
+            "redis": {"url": f"redis://127.0.0.1:{redis_port}/0", "prefix": self.prefix},
             "threads": 2, "upstreams": upstreams, "default_upstream": "main",
             "migrations": [{"name": "m", "legacy": {"upstream": "main", "collection": self.legacy.collection},
-                            "new": {"upstream": list(servers)[-1], "collection": self.new.collection}, **migration}],
-            **settings}, environment)
+                            "new": {"upstream": list(urls)[-1], "collection": self.new.collection}, **self.migration}],
+            **self.settings}, {f"{KEY_ENV}_{name.upper()}": key for name, key in keys.items()}
 
     def create_both(self, config: dict | None = None) -> None:
         self.legacy.create(config)
@@ -106,15 +111,15 @@ class Scene:
     # ---- requests through the proxy
 
     def http(self, method: str, suffix: str, body=None, headers: dict | None = None,
-             collection: str | None = None) -> http_json.Answer:
+             collection: str | None = None, through: Crossfade | None = None) -> http_json.Answer:
         """A request to a collection by one of its names, the legacy one unless said otherwise."""
         name = quote(collection or self.legacy.collection, safe="")
         key = self.legacy.server.options.get("api_key")
-        return self.proxy.http(method, f"/collections/{name}{suffix}", body,
-                               {**({"api-key": key} if key else {}), **(headers or {})})
+        return (through or self.proxy).http(method, f"/collections/{name}{suffix}", body,
+                                            {**({"api-key": key} if key else {}), **(headers or {})})
 
-    def upsert(self, *some: dict, collection: str | None = None) -> http_json.Answer:
-        return self.http("PUT", "/points?wait=true", {"points": list(some)}, collection=collection)
+    def upsert(self, *some: dict, **more) -> http_json.Answer:
+        return self.http("PUT", "/points?wait=true", {"points": list(some)}, **more)
 
     def client(self, **options) -> QdrantClient:
         options.setdefault("api_key", self.legacy.server.options.get("api_key"))
@@ -139,40 +144,46 @@ class Scene:
 
     def dirty(self) -> int:
         """How many points are listed as maybe different."""
-        return self.proxy.status()["dirty"]["listed"]
+        return self.boss.status()["dirty"]["listed"]
 
     def knows(self) -> bool:
         """Whether the list is all there is: not after a start, until a backfill or a reconcile has been through."""
-        return not self.proxy.status()["dirty"]["unknown"]
+        return not self.boss.status()["dirty"]["unknown"]
 
     def reconcile(self) -> None:
         """Until it is believed: one that began while requests of an earlier process could still land is not."""
         def ask() -> bool:
-            assert self.proxy.verb("reconcile").status == 202
-            until(lambda: self.proxy.status()["reconcile"]["state"], lambda state: state in ("done", "failed"))
+            until(lambda: self.boss.verb("reconcile").status, lambda status: status == 202)  # not before all dual write
+            until(lambda: self.boss.status()["reconcile"]["state"], lambda state: state in ("done", "failed"))
             return self.knows()
         until(ask)
 
     def wait_until_clean(self) -> None:
-        until(self.dirty, lambda count: count == 0)
+        """What became of a write is recorded after its answer: until then it is in flight."""
+        until(lambda: self.boss.status(), lambda status: not status["dirty"]["listed"] and not status["in_flight"])
 
     # ---- the worker
 
+    @property
+    def boss(self) -> Crossfade:
+        """The proxy that takes commands."""
+        return self.proxy
+
     def backfill(self, **options) -> None:
         """Start it and see it through."""
-        answer = self.proxy.verb("backfill", options)
+        answer = self.boss.verb("backfill", options)
         assert answer.status == 202, answer
         self.wait_for_backfill("done")
 
     def wait_for_backfill(self, *states: str) -> dict:
-        return until(lambda: self.proxy.status()["backfill"], lambda seen: seen["state"] in states)
+        return until(lambda: self.boss.status()["backfill"], lambda seen: seen["state"] in states)
 
     def validate(self, **options) -> dict:
         """Run it and give the report."""
-        before = (self.proxy.status()["validation"] or {}).get("at")
-        answer = self.proxy.verb("validate", options)
+        before = (self.boss.status()["validation"] or {}).get("at")
+        answer = self.boss.verb("validate", options)
         assert answer.status == 202, answer
-        return until(lambda: self.proxy.status()["validation"],
+        return until(lambda: self.boss.status()["validation"],
                      lambda report: report and report["state"] in ("done", "failed") and report.get("at") != before)
 
 

@@ -32,6 +32,12 @@ bool xf_control_redis_is_up(const struct xf_control *control)
     return control->redis_is_up;
 }
 
+bool xf_control_is_refused(const struct xf_control *control, size_t migration)
+{
+    assert_int_equal(migration, 0);
+    return control->is_refused;
+}
+
 uint64_t xf_control_redis_down_ms(const struct xf_control *control)
 {
     return control->redis_is_up ? 0 : 17000;
@@ -102,16 +108,33 @@ void fixture_dry_run_done(struct fixture *fixture, enum xf_err err, const char *
 
 /* --- The fixture --- */
 
-/* There is one thread. */
-static enum xf_err post_now(void *ctx, xf_admin_task_fn *fn, void *fn_ctx, const void *args, size_t args_bytes)
+static enum xf_err post(void *ctx, xf_admin_task_fn *fn, void *fn_ctx, const void *args, size_t args_bytes)
 {
-    void *copy = malloc(args_bytes);
-    (void)ctx;
-    assert_non_null(copy);
-    memcpy(copy, args, args_bytes);
-    fn(fn_ctx, copy);
-    free(copy);
+    struct fixture *fixture = ctx;
+    struct task *task = malloc(sizeof *task + args_bytes), **at = &fixture->tasks;
+    if (!task)
+        return XF_ERR_NOMEM;
+    *task = (struct task){.fn = fn, .ctx = fn_ctx};
+    memcpy(task->args, args, args_bytes);
+    pthread_mutex_lock(&fixture->lock);
+    while (*at)
+        at = &(*at)->next;
+    *at = task;
+    pthread_mutex_unlock(&fixture->lock);
     return XF_OK;
+}
+
+static bool run_task(struct fixture *fixture)
+{
+    pthread_mutex_lock(&fixture->lock);
+    struct task *task = fixture->tasks;
+    if (task)
+        fixture->tasks = task->next;
+    pthread_mutex_unlock(&fixture->lock);
+    if (task)
+        task->fn(task->ctx, task->args);
+    free(task);
+    return task != NULL;
 }
 
 static bool is_ready(void *ctx)
@@ -136,9 +159,9 @@ static void start_admin(struct fixture *fixture)
     struct xf_admin_parts parts = {.config = &fixture->config,
                                    .control = &fixture->control,
                                    .worker = &fixture->worker,
-                                   .journal = fixture->journal,
+                                   .journal = &fixture->journal,
                                    .is_ready = is_ready,
-                                   .post = post_now,
+                                   .post = post,
                                    .ctx = fixture};
     enum xf_err err = XF_ERR_IO;
     for (int i = 0; i < 20 && err; i++) {
@@ -157,15 +180,15 @@ void fixture_init(struct fixture *fixture, const char *token)
         .upstream = {.name = upstream},
         .control = {.flags = {.dual_write_from = "default", .new_reads_from = "default"}, .redis_is_up = true},
         .worker = {.status = "{\"prepare\":null,\"validation\":null}"},
+        .journal = {.state = {.is_leader = true, .replicas = 1, .leader = "own"}, .replicas = "[]"},
         .is_ready = true,
     };
+    assert_int_equal(pthread_mutex_init(&fixture->lock, NULL), 0);
     fixture->config = (struct xf_config){
         .migrations = &fixture->migration, .migration_count = 1, .upstreams = &fixture->upstream, .upstream_count = 1};
     fixture->config.admin.listen.host = host;
     fixture->config.admin.token = token ? strdup(token) : NULL;
     xf_log_set_level(XF_LOG_ERROR);
-    assert_int_equal(xf_journal_new(1, 100, &fixture->journal), XF_OK);
-    xf_journal_mark_known(fixture->journal, 0);
     fixture->base = event_base_new();
     assert_non_null(fixture->base);
     start_admin(fixture);
@@ -173,9 +196,16 @@ void fixture_init(struct fixture *fixture, const char *token)
 
 void fixture_fini(struct fixture *fixture)
 {
+    while (fixture->admin && run_task(fixture)) /* nothing is lost before xf_admin_free */
+        ;
     xf_admin_free(fixture->admin);
+    while (fixture->tasks) { /* and later ones are dropped */
+        struct task *next = fixture->tasks->next;
+        free(fixture->tasks);
+        fixture->tasks = next;
+    }
+    pthread_mutex_destroy(&fixture->lock);
     event_base_free(fixture->base);
-    xf_journal_free(fixture->journal);
     free(fixture->config.admin.token);
     xf_stats_free_all();
 }
@@ -193,6 +223,8 @@ void fixture_flags_done(struct fixture *fixture, enum xf_err err)
 void turn(struct fixture *fixture)
 {
     assert_true(event_base_loop(fixture->base, EVLOOP_NONBLOCK) >= 0);
+    while (run_task(fixture))
+        ;
 }
 
 int client_connect(const struct fixture *fixture)

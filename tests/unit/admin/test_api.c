@@ -107,6 +107,108 @@ static void a_dry_run_keeps_nobody_waiting(void **state)
     fixture_fini(&fixture);
 }
 
+/* Only who leads takes commands; the others say who that is. */
+static void commands_are_the_leaders(void **state)
+{
+    (void)state;
+    static const char *const verbs[] = {"prepare", "backfill", "pause", "resume", "cancel", "validate", "reconcile"};
+    struct fixture fixture;
+    fixture_init(&fixture, NULL);
+    for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++) {
+        fixture.journal.state = (struct xf_journal_state){.leader = "other"};
+        assert_int_equal(post(&fixture, verbs[i], "{}"), 409);
+        assert_has("replica other leads this migration: send this to its admin port");
+        fixture.journal.state = (struct xf_journal_state){.leader = ""};
+        assert_int_equal(post(&fixture, verbs[i], "{}"), 503);
+        assert_non_null(strstr(answer, "\r\nRetry-After: 1\r\n"));
+        assert_has("no replica leads this migration yet");
+        fixture.journal.state = (struct xf_journal_state){.leader = "own"}; /* its lease is not proven just now */
+        assert_int_equal(post(&fixture, verbs[i], "{}"), 503);
+        fixture.journal.state = (struct xf_journal_state){.leader = "own", .is_cut_off = true};
+        assert_int_equal(post(&fixture, verbs[i], "{}"), 503);
+        assert_has("cut off from Redis");
+    }
+    assert_int_equal(ask(&fixture, "POST", "/api/v1/collections/books/validate", JSON, "{}", answer), 503);
+    assert_int_equal(fixture.worker.commands, 0);
+    fixture.worker.why = "{}";
+    assert_int_equal(post(&fixture, "backfill", "{\"dry_run\":true}"), 200); /* asks the servers, whoever leads */
+    fixture_fini(&fixture);
+}
+
+static void a_lapsed_replica_is_forgotten(void **state)
+{
+    (void)state;
+    static const struct {
+        enum xf_err result;
+        int status;
+    } rows[] = {{XF_OK, 200}, {XF_ERR_STATE, 409}, {XF_ERR_NOT_FOUND, 409}, {XF_ERR_IO, 503}};
+    struct fixture fixture;
+    fixture_init(&fixture, NULL);
+    fixture.journal.replicas = "[{\"id\":\"own\",\"state\":\"joined\"},{\"id\":\"x 1\",\"state\":\"lapsed\"}]";
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        fixture.journal.forget_result = rows[i].result;
+        fixture.journal.forgotten[0] = '\0';
+        assert_int_equal(post(&fixture, "replicas/x%201/forget", "{}"), rows[i].status);
+        assert_string_equal(fixture.journal.forgotten, "x 1");
+        if (!rows[i].result)
+            assert_has("\"replica\":\"x 1\"");
+    }
+    fixture.journal.forgotten[0] = '\0';
+    assert_int_equal(post(&fixture, "replicas/own/forget", "{}"), 409);
+    assert_has("only one that has lapsed");
+    assert_int_equal(post(&fixture, "replicas/other/forget", "{}"), 404);
+    assert_int_equal(post(&fixture, "replicas/x%201/forget", "{\"force\":true}"), 400);
+    assert_int_equal(post(&fixture, "replicas/x%201", "{}"), 404);
+    assert_int_equal(ask(&fixture, "GET", BASE "/replicas/x/forget", HOST, NULL, answer), 405);
+    assert_string_equal(fixture.journal.forgotten, "");
+    fixture_fini(&fixture);
+}
+
+static int begin_to_forget(struct fixture *fixture)
+{
+    int fd = client_connect(fixture);
+    atomic_store(&fixture->journal.is_forget_held, true);
+    client_send(fd, "POST " BASE "/replicas/x1/forget HTTP/1.1\r\n" JSON "Content-Length: 2\r\n\r\n{}");
+    return fd;
+}
+
+/* The journal waits for Redis; the port does not, nor does it mind when the client or the port itself goes. */
+static void forgetting_keeps_nobody_waiting(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    fixture_init(&fixture, NULL);
+    fixture.journal.replicas = "[{\"id\":\"x1\",\"state\":\"lapsed\"}]";
+    int fd = begin_to_forget(&fixture);
+    for (int i = 0; i < 50; i++)
+        turn(&fixture);
+    assert_int_equal(post(&fixture, "replicas/x1/forget", "{}"), 503);
+    assert_non_null(strstr(answer, "Retry-After: 1"));
+    atomic_store(&fixture.journal.is_forget_held, false);
+    client_read_until(&fixture, fd, answer, sizeof answer, "\"replica\":\"x1\"");
+    (void)close(fd);
+
+    fd = begin_to_forget(&fixture);
+    for (int i = 0; i < 50; i++)
+        turn(&fixture);
+    (void)close(fd);
+    for (int i = 0; i < 50; i++)
+        turn(&fixture);
+    atomic_store(&fixture.journal.is_forget_held, false);
+    while (post(&fixture, "replicas/x1/forget", "{}") == 503)
+        ;
+    assert_non_null(strstr(answer, "HTTP/1.1 200"));
+
+    fd = begin_to_forget(&fixture);
+    for (int i = 0; i < 50; i++)
+        turn(&fixture);
+    atomic_store(&fixture.journal.is_forget_held, false);
+    xf_admin_free(fixture.admin);
+    fixture.admin = NULL;
+    (void)close(fd);
+    fixture_fini(&fixture);
+}
+
 static void the_status_says_it_all(void **state)
 {
     (void)state;
@@ -116,8 +218,9 @@ static void the_status_says_it_all(void **state)
         .phase = XF_PHASE_CANARY, .flags = {true, 25, "migration", "global", "ENABLE_NEW_READS=maybe: no value"}};
     fixture.worker.status =
         "{\"backfill\":{\"state\":\"running\",\"cursor\":18446744073709551615},\"validation\":null}";
-    struct xf_point_id id = {.lo = 7};
-    xf_journal_mark_dirty(fixture.journal, 0, &(struct xf_journal_scope){.ids = &id, .id_count = 1});
+    fixture.journal.state =
+        (struct xf_journal_state){.dirty = 1, .held = 3, .oldest_dirty_age_ms = 9, .replicas = 2, .lapsed = 1, .leader = "other"};
+    fixture.journal.replicas = "[{\"id\":\"own\",\"state\":\"joined\"},{\"id\":\"x1\",\"state\":\"lapsed\"}]";
     struct xf_stats *stats;
     assert_int_equal(xf_stats_new(1, &stats), XF_OK);
     xf_mstat_add(stats, 0, XF_MSTAT_SETTINGS, 3);
@@ -131,7 +234,14 @@ static void the_status_says_it_all(void **state)
                                         "\"authority\":\"legacy\"",
                                         "\"dual_write\":true,\"new_reads\":25",
                                         "\"dual_write_from\":\"migration\"",
-                                        "\"dirty\":{\"count\":1,\"unknown\":false",
+                                        "\"dirty\":{\"count\":1,\"unknown\":false,\"listed\":1,\"oldest_age_ms\":9}",
+                                        "\"replica\":\"own\",\"leader\":\"other\",\"replicas\":[{\"id\":\"own\",",
+                                        "\"held\":3",
+                                        "\"cut_off\":false",
+                                        "\"refused\":false",
+                                        "replica x1 has lapsed: start it again with its state_dir, or `crossfade replica "
+                                        "forget x1`",
+                                        "requests without an answer may still land",
                                         "\"in_flight\":0",
                                         "\"cursor\":18446744073709551615",
                                         "\"settings_on_authority_only\":3",
@@ -142,8 +252,14 @@ static void the_status_says_it_all(void **state)
                                         "no validation has passed"};
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
         assert_has(parts[i]);
-    xf_journal_mark_dirty(fixture.journal, 0, &(struct xf_journal_scope){.is_all = true});
+    fixture.journal.state = (struct xf_journal_state){.is_unknown = true, .is_cut_off = true};
+    fixture.control.is_refused = true;
     assert_int_equal(ask(&fixture, "GET", "/api/v1/migrations", HOST, NULL, answer), 200);
+    assert_has("\"leader\":null");
+    assert_has("\"cut_off\":true");
+    assert_has("this replica is cut off from the others' journal");
+    assert_has("\"refused\":true");
+    assert_has("requests to both collections are refused");
     assert_has("{\"migrations\":[{");
     assert_has("\"dirty\":{\"count\":null,\"unknown\":true");
     assert_has("a reconcile is needed");
@@ -277,7 +393,15 @@ static void the_switch_is_guarded(void **state)
     assert_int_equal(post(&fixture, "switch", "{\"percent\":5}"), 409);
     assert_has("the backfill has not been through");
     fixture.control.is_complete = true;
-    xf_journal_mark_dirty(fixture.journal, 0, &(struct xf_journal_scope){.is_all = true});
+    fixture.journal.replicas = "[{\"id\":\"own\",\"state\":\"joined\"},{\"id\":\"x1\",\"state\":\"lapsed\"}]";
+    assert_int_equal(post(&fixture, "switch", "{}"), 409);
+    assert_has("replica x1 has lapsed");
+    fixture.journal.replicas = "[]";
+    fixture.journal.state.is_cut_off = true;
+    assert_int_equal(post(&fixture, "switch", "{}"), 409);
+    assert_has("cut off from Redis");
+    fixture.journal.state.is_cut_off = false;
+    fixture.journal.state.is_unknown = true;
     assert_int_equal(post(&fixture, "switch", "{}"), 409);
     assert_has("a reconcile is needed");
     int fd = begin_flags(&fixture, "POST", BASE "/switch", "{\"force\":true}");
@@ -320,6 +444,23 @@ static void the_small_routes(void **state)
     assert_has("\ncrossfade_redis_up 1\n");
     assert_has("# TYPE crossfade_dirty_points gauge\n");
     assert_has("\ncrossfade_dirty_unknown{migration=");
+    fixture.journal.state = (struct xf_journal_state){.held = 3, .replicas = 2, .lapsed = 1, .is_leader = true};
+    fixture.journal.counts = (struct xf_journal_counts){1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12};
+    assert_int_equal(ask(&fixture, "GET", "/metrics", HOST, NULL, answer), 200);
+    static const char *const lines[] = {
+        "journal_held{migration=\"books \"1\"\"} 3", "journal_replicas{migration=\"books \"1\"\"} 2",
+        "journal_replicas_lapsed{migration=\"books \"1\"\"} 1", "journal_leader{migration=\"books \"1\"\"} 1",
+        "journal_cut_off{migration=\"books \"1\"\"} 0", "journal_begins_total 1", "journal_ends_total 2",
+        "journal_conflicts_total 3", "journal_forced_total 4", "journal_queued_total 5", "journal_cut_off_writes_total 6",
+        "journal_rejoins_total 7", "journal_lapses_total 8", "journal_rolled_back_total 9", "journal_emptied_total 10",
+        "journal_file_bytes 11", "journal_file_full_total 12"};
+    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
+        char line[128], head[128];
+        (void)snprintf(line, sizeof line, "\ncrossfade_%s\n", lines[i]);
+        assert_has(line);
+        (void)snprintf(head, sizeof head, "# TYPE crossfade_%.*s ", (int)strcspn(lines[i], "{ "), lines[i]);
+        assert_has(head);
+    }
     fixture_fini(&fixture);
 }
 
@@ -327,7 +468,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(verbs_reach_the_worker), cmocka_unit_test(a_dry_run_shows_and_a_refusal_explains),
-        cmocka_unit_test(a_dry_run_keeps_nobody_waiting),
+        cmocka_unit_test(a_dry_run_keeps_nobody_waiting), cmocka_unit_test(commands_are_the_leaders),
+        cmocka_unit_test(a_lapsed_replica_is_forgotten), cmocka_unit_test(forgetting_keeps_nobody_waiting),
         cmocka_unit_test(the_status_says_it_all), cmocka_unit_test(flags_are_answered_when_in_force),
         cmocka_unit_test(flags_that_cannot_be),   cmocka_unit_test(a_client_may_leave_before_its_flags_are_set),
         cmocka_unit_test(verbs_that_are_flags),   cmocka_unit_test(the_switch_is_guarded),

@@ -33,9 +33,11 @@ class Admin(http.server.BaseHTTPRequestHandler):
         self.server.seen.append((self.command, self.path, json.loads(body) if body else None,
                                  self.headers.get("Authorization")))
         script = self.server.script
-        status, answer = script.pop(0) if len(script) > 1 else script[0]
+        status, answer, *headers = script.pop(0) if len(script) > 1 else script[0]
         raw = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
         self.send_response(status)
+        for name, value in headers:
+            self.send_header(name, value)
         self.send_header("Content-Length", str(len(raw)))
         self.end_headers()
         self.wfile.write(raw)
@@ -86,6 +88,7 @@ class CliTest(unittest.TestCase):
             ("rollback m", "POST", "/m/rollback", {}), ("finish m", "POST", "/m/finish", {}),
             ("cleanup m --confirm a_b", "POST", "/m/cleanup", {"confirm": "a_b"}),
             ("reconcile m", "POST", "/m/reconcile", {}),
+            ("replica forget a1/b --migration m", "POST", "/m/replicas/a1%2Fb/forget", {}),
         ]:
             with self.subTest(words):
                 self.check_request(words.split(), method, api + path, body)
@@ -123,6 +126,25 @@ class CliTest(unittest.TestCase):
         result = self.run_cli("status", script=[(401, {"status": {"error": "no token"}})])
         self.assertEqual(result.returncode, 1)
         self.assertIn("CROSSFADE_ADMIN_TOKEN", result.stderr)
+
+    def test_asked_again_where_the_answer_says_when(self):
+        later = (503, {"status": {"error": "no replica leads yet"}}, ("Retry-After", "1"))
+        result = self.run_cli("prepare", "m", script=[later, later, (202, {})])
+        self.assertEqual((result.returncode, len(self.server.seen)), (0, 3))
+        result = self.run_cli("prepare", "m", script=[(503, {"status": {"error": "Redis is away"}})])
+        self.assertEqual((result.returncode, len(self.server.seen)), (1, 1))
+
+    def test_a_replica_is_forgotten_where_it_is_registered(self):
+        lists = [("a", ["x", "y"]), ("b", ["y"]), ("c d", ["x"])]
+        status = (200, {"migrations": [{"name": name, "replicas": [{"id": replica, "state": "lapsed"} for replica in replicas]}
+                                       for name, replicas in lists]})
+        result = self.run_cli("replica", "forget", "x", script=[status, (409, {"status": {"error": "it is back"}}), (200, {})])
+        self.assertEqual([path for _, path, _, _ in self.server.seen],
+                         ["/api/v1/migrations", "/api/v1/migrations/a/replicas/x/forget", "/api/v1/migrations/c%20d/replicas/x/forget"])
+        self.assertEqual((result.returncode, result.stderr), (1, "crossfade: it is back\n"))
+        result = self.run_cli("replica", "forget", "z", script=[status])
+        self.assertEqual((result.returncode, len(self.server.seen)), (1, 1))
+        self.assertIn("no migration has such a replica", result.stderr)
 
     def test_unreachable(self):
         with socket.socket() as free:
@@ -173,7 +195,8 @@ class CliTest(unittest.TestCase):
     def test_usage(self):
         for words in ["", "fly", "status a b", "status --follow", "prepare", "dual-write m", "dual-write m maybe",
                       "switch m --percent 0", "switch m --percent 100", "switch m --percent", "cleanup m",
-                      "status --json=1", "schema", "schema fly", "help fly", "check"]:
+                      "status --json=1", "schema", "schema fly", "help fly", "check", "replica", "replica forget", "replica fly x",
+                      "status --migration m"]:
             with self.subTest(words):
                 result = self.run_cli(*words.split())
                 self.assertEqual(result.returncode, 2, result.stderr)

@@ -79,6 +79,8 @@ void fixture_open(struct fixture *f)
 {
     assert_int_equal(xf_control_new(&f->config, f->base, on_publish, f, &f->control), XF_OK);
     assert_int_equal(f->published, 1); /* before it returned, and once */
+    for (size_t i = 0; i < MIGRATIONS; i++)
+        xf_control_write_values(f->control, i, true);
 }
 
 void fixture_close(struct fixture *f)

@@ -52,6 +52,42 @@ static void test_first_snapshot_knows_aliases_and_vectors(void **state)
     assert_true(has_metric(f, "crossfade_alias_refresh_errors_total 0\n"));
 }
 
+static bool do_both_match(void *ctx)
+{
+    const struct xf_migration_view *view = &((struct fixture *)ctx)->snapshot->migrations[ALPHA];
+    return view->vectors_match && view->filters_match;
+}
+
+static bool do_filters_differ(void *ctx)
+{
+    const struct xf_migration_view *view = &((struct fixture *)ctx)->snapshot->migrations[ALPHA];
+    return view->vectors_match && !view->filters_match;
+}
+
+/* Nothing counts as alike until both collections have said so; what changes is seen by the next refresh. */
+static void test_what_the_two_sides_have_in_common(void **state)
+{
+    static const char bare[] = "{\"result\":{\"config\":{\"params\":{\"vectors\":{\"size\":4,\"distance\":\"Dot\"}}},"
+                               "\"payload_schema\":{}}}";
+    static const char indexed[] = "{\"result\":{\"config\":{\"params\":{\"vectors\":{\"size\":4,\"distance\":\"Dot\"}}},"
+                                  "\"payload_schema\":{\"k\":{\"data_type\":\"keyword\",\"points\":1}}}}";
+    struct fixture *f = *state;
+    start_stubs(f);
+    f->stub[0].collection = bare;
+    fixture_open(f);
+    assert_false(f->snapshot->migrations[ALPHA].vectors_match || f->snapshot->migrations[ALPHA].filters_match);
+    f->stub[1].collection = bare;
+    xf_control_refresh_aliases(f->control);
+    run_until(f->base, do_both_match, f);
+    f->stub[1].collection = indexed;
+    xf_control_refresh_aliases(f->control);
+    run_until(f->base, do_filters_differ, f);
+    f->stub[1].collection = "{}"; /* no answer of Qdrant's: what was last known stays */
+    xf_control_refresh_aliases(f->control);
+    run_for_ms(f->base, 100);
+    assert_true(do_filters_differ(f));
+}
+
 static void *refresh(void *control)
 {
     for (int i = 0; i < 100; i++)
@@ -125,6 +161,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_first_snapshot_knows_aliases_and_vectors),
+        TEST(test_what_the_two_sides_have_in_common),
         TEST(test_refresh_from_another_thread),
         TEST(test_failure_keeps_the_last_known),
         TEST(test_silent_upstream_does_not_hold_the_start),

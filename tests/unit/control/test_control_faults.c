@@ -29,6 +29,12 @@ static void open_switched(struct fixture *f)
     fixture_wait_phase(f, XF_PHASE_SWITCHED);
 }
 
+static bool is_refused(const struct fixture *f)
+{
+    assert_int_equal(xf_control_is_refused(f->control, ALPHA), f->snapshot->migrations[ALPHA].is_refused);
+    return f->snapshot->migrations[ALPHA].is_refused;
+}
+
 static bool has_incarnation(void *ctx)
 {
     struct fixture *f = ctx;
@@ -42,7 +48,8 @@ static void test_down_at_start_without_state(void **state)
     struct fixture *f = *state;
     redis_server_kill(&f->server);
     fixture_open(f);
-    assert_int_equal(fixture_phase(f, ALPHA), XF_PHASE_LEGACY_ONLY);
+    assert_true(is_refused(f)); /* another replica may have moved on long ago */
+    assert_true(has_metric(f, "crossfade_unusable{migration=\"alpha\"} 1\n"));
     assert_false(xf_control_redis_is_up(f->control));
     assert_true(has_metric(f, "crossfade_redis_up 0\n"));
     assert_int_equal(xf_control_set_flags(f->control, ALPHA, "1", NULL, fixture_done, f), XF_ERR_IO);
@@ -51,7 +58,53 @@ static void test_down_at_start_without_state(void **state)
     redis_server_start(&f->server);
     set_switched(f);
     fixture_wait_phase(f, XF_PHASE_SWITCHED);
+    assert_false(is_refused(f));
+    assert_true(has_metric(f, "crossfade_unusable{migration=\"alpha\"} 0\n"));
     assert_int_equal(xf_control_redis_down_ms(f->control), 0);
+}
+
+static bool is_known(void *ctx)
+{
+    return !is_refused(ctx);
+}
+
+/* Flags that are not there are an answer too: off. It outlives a restart. */
+static void test_known_by_a_redis_without_flags(void **state)
+{
+    struct fixture *f = *state;
+    redis_server_kill(&f->server);
+    fixture_open(f);
+    assert_true(is_refused(f));
+    assert_int_equal(xf_control_save(f->control, ALPHA, "cursor", XF_SLICE("17")), XF_OK);
+    fixture_close(f);
+    fixture_open(f); /* there is a state file now, but it says nothing about flags */
+    assert_true(is_refused(f));
+    assert_false(xf_control_was_one_sided(f->control, ALPHA));
+    redis_server_start(&f->server);
+    run_until(f->base, is_known, f);
+    assert_int_equal(fixture_phase(f, ALPHA), XF_PHASE_LEGACY_ONLY);
+    fixture_close(f);
+    redis_server_kill(&f->server);
+    fixture_open(f);
+    assert_false(is_refused(f));
+    assert_true(xf_control_was_one_sided(f->control, ALPHA));
+    assert_false(xf_control_was_dual_writing(f->control, ALPHA));
+}
+
+static void test_held_back(void **state)
+{
+    struct fixture *f = *state;
+    open_switched(f);
+    unsigned published = f->published;
+    assert_false(is_refused(f));
+    xf_control_hold_back(f->control, ALPHA, false);
+    assert_int_equal(f->published, published);
+    xf_control_hold_back(f->control, ALPHA, true);
+    assert_true(is_refused(f) && !f->snapshot->migrations[BETA].is_refused);
+    assert_int_equal(fixture_phase(f, ALPHA), XF_PHASE_SWITCHED);
+    xf_control_hold_back(f->control, ALPHA, false);
+    assert_false(is_refused(f));
+    assert_int_equal(f->published, published + 2);
 }
 
 static void test_down_at_start_with_state(void **state)
@@ -66,6 +119,9 @@ static void test_down_at_start_with_state(void **state)
     struct xf_flag_state flags;
     xf_control_flags(f->control, ALPHA, &flags);
     assert_string_equal(flags.dual_write_from, "state_dir");
+    assert_false(is_refused(f));
+    assert_true(xf_control_was_dual_writing(f->control, ALPHA));
+    assert_true(xf_control_was_one_sided(f->control, BETA));
 }
 
 static void test_torn_state_counts_as_none(void **state)
@@ -78,7 +134,8 @@ static void test_torn_state_counts_as_none(void **state)
     snprintf(path, sizeof path, "%s/alpha.state", f->state_dir);
     assert_int_equal(truncate(path, 30), 0);
     fixture_open(f);
-    assert_int_equal(fixture_phase(f, ALPHA), XF_PHASE_LEGACY_ONLY);
+    assert_true(is_refused(f));
+    assert_false(f->snapshot->migrations[BETA].is_refused);
 }
 
 static void test_killed_and_restarted_empty(void **state)
@@ -236,6 +293,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_down_at_start_without_state),
         TEST(test_down_at_start_with_state),
+        TEST(test_known_by_a_redis_without_flags),
+        TEST(test_held_back),
         TEST(test_a_disk_that_hangs_delays_no_flip),
         TEST(test_torn_state_counts_as_none),
         TEST(test_killed_and_restarted_empty),

@@ -146,6 +146,106 @@ static void test_end_of_dual_writes_forgets_completeness(void **state)
     assert_true(redis_has(&f->server, "crossfade:{alpha}:complete", "0"));
 }
 
+static bool is_refreshed(void *ctx)
+{
+    return ((struct fixture *)ctx)->done > 0;
+}
+
+static void read_values(struct fixture *f)
+{
+    f->done = 0;
+    assert_int_equal(xf_control_read_values(f->control, ALPHA, fixture_done, f), XF_OK);
+    assert_int_equal(f->done, 0); /* never before return */
+    run_until(f->base, is_refreshed, f);
+    assert_int_equal(f->done_err, XF_OK);
+}
+
+/* A replica that does not lead shows what the leader has saved and writes nothing, not even what it had not got rid of. */
+static void test_who_does_not_lead_reads(void **state)
+{
+    struct fixture *f = *state;
+    redis_server_kill(&f->server);
+    fixture_open(f);
+    save_cursor(f); /* while it leads, and Redis is away */
+    xf_control_write_values(f->control, ALPHA, false);
+    redis_server_start(&f->server);
+    redis_do(&f->server, "SET crossfade:{alpha}:cursor 18");
+    redis_do(&f->server, "SADD crossfade:{alpha}:names cursor gone");
+    run_until(f->base, is_redis_up, f);
+    read_values(f);
+    assert_true(has_value(f, "cursor", "18"));
+    redis_do(&f->server, "SET crossfade:{alpha}:cursor 19");
+    assert_int_equal(xf_control_save(f->control, ALPHA, "cursor", XF_SLICE("20")), XF_OK);
+    read_values(f);
+    assert_true(has_value(f, "cursor", "19"));
+    xf_control_write_values(f->control, ALPHA, true);
+    assert_int_equal(xf_control_save(f->control, ALPHA, "cursor", XF_SLICE("21")), XF_OK);
+    run_until(f->base, nothing_is_pending, f);
+    assert_true(redis_has(&f->server, "crossfade:{alpha}:cursor", "21"));
+}
+
+/* But what Redis has lost it puts back, unless somebody else has: the next leader may be one that never saw it. */
+static void test_who_does_not_lead_puts_back_what_is_lost(void **state)
+{
+    struct fixture *f = *state;
+    redis_do(&f->server, "MSET crossfade:{alpha}:ENABLE_DUAL_WRITE 1 crossfade:{alpha}:complete 1");
+    fixture_open(f);
+    save_cursor(f);
+    run_until(f->base, nothing_is_pending, f);
+    xf_control_write_values(f->control, ALPHA, false);
+    redis_do(&f->server, "DEL crossfade:{alpha}:cursor crossfade:{alpha}:names crossfade:{alpha}:complete");
+    f->done = 0;
+    assert_int_equal(xf_control_read_values(f->control, ALPHA, fixture_done, f), XF_OK);
+    run_until(f->base, is_done, f);
+    assert_int_equal(f->done_err, XF_ERR_NOT_FOUND);
+    run_until(f->base, nothing_is_pending, f);
+    assert_true(redis_has_cursor(f) && redis_has(&f->server, "crossfade:{alpha}:complete", "1"));
+    read_values(f);
+
+    redis_do(&f->server, "DEL crossfade:{alpha}:names");
+    redis_do(&f->server, "SET crossfade:{alpha}:cursor 40"); /* by the leader, which is quicker */
+    f->done = 0;
+    assert_int_equal(xf_control_read_values(f->control, ALPHA, fixture_done, f), XF_OK);
+    run_until(f->base, is_done, f);
+    read_values(f);
+    assert_true(has_value(f, "cursor", "40"));
+    assert_true(redis_has(&f->server, "crossfade:{alpha}:cursor", "40"));
+}
+
+/* "Complete" is the leader's to say; that dual writes were off, everybody's. */
+static void test_who_does_not_lead_says_only_that_it_is_not_complete(void **state)
+{
+    struct fixture *f = *state;
+    redis_do(&f->server, "MSET crossfade:{alpha}:ENABLE_DUAL_WRITE 1 crossfade:{alpha}:complete 0");
+    fixture_open(f);
+    xf_control_write_values(f->control, ALPHA, false);
+    xf_control_set_complete(f->control, ALPHA, true);
+    f->done = 0;
+    assert_int_equal(xf_control_set_flags(f->control, ALPHA, "1", NULL, fixture_done, f), XF_OK);
+    run_until(f->base, is_done, f);
+    assert_false(xf_control_is_complete(f->control, ALPHA));
+    assert_true(redis_has(&f->server, "crossfade:{alpha}:complete", "0"));
+    redis_do(&f->server, "SET crossfade:{alpha}:complete 1");
+    run_until(f->base, is_complete_now, f);
+    redis_do(&f->server, "SET crossfade:{alpha}:ENABLE_DUAL_WRITE 0");
+    fixture_wait_phase(f, XF_PHASE_LEGACY_ONLY);
+    run_until(f->base, nothing_is_pending, f);
+    assert_true(redis_has(&f->server, "crossfade:{alpha}:complete", "0"));
+}
+
+static void test_reading_without_redis(void **state)
+{
+    struct fixture *f = *state;
+    fixture_open(f);
+    run_until(f->base, is_redis_up, f);
+    f->done = 0;
+    assert_int_equal(xf_control_read_values(f->control, ALPHA, fixture_done, f), XF_OK);
+    redis_server_kill(&f->server);
+    run_until(f->base, is_redis_down, f);
+    run_until(f->base, is_done, f);
+    assert_int_not_equal(xf_control_read_values(f->control, ALPHA, fixture_done, f), XF_OK);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
 int main(void)
@@ -157,6 +257,10 @@ int main(void)
         TEST(test_emptied_redis_gets_them_back),
         TEST(test_another_replica_says_complete),
         TEST(test_end_of_dual_writes_forgets_completeness),
+        TEST(test_who_does_not_lead_reads),
+        TEST(test_who_does_not_lead_puts_back_what_is_lost),
+        TEST(test_who_does_not_lead_says_only_that_it_is_not_complete),
+        TEST(test_reading_without_redis),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

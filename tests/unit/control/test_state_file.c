@@ -50,6 +50,29 @@ static void test_round_trip(void **state)
     xf_buf_fini(&text);
 }
 
+/* Values may be known before flags are. */
+static void test_flags_that_are_not_known(void **state)
+{
+    (void)state;
+    struct xf_flags flags = {0}, again = {0};
+    struct xf_values values = {0}, read = {0};
+    struct xf_buf text;
+    assert_int_equal(xf_values_set(&values, XF_SLICE("cursor"), XF_SLICE("17"), true), XF_OK);
+    xf_buf_init(&text, 1 << 20);
+    assert_int_equal(xf_state_print(&flags, &values, &text), XF_OK);
+    assert_int_equal(xf_state_parse(xf_buf_view(&text), &again, &read), XF_OK);
+    assert_false(again.is_known);
+    assert_non_null(xf_values_find(&read, XF_SLICE("cursor")));
+    flags.is_known = true;
+    xf_buf_clear(&text);
+    assert_int_equal(xf_state_print(&flags, &values, &text), XF_OK);
+    assert_int_equal(xf_state_parse(xf_buf_view(&text), &again, &read), XF_OK);
+    assert_true(again.is_known && !again.dual_write);
+    xf_values_fini(&values);
+    xf_values_fini(&read);
+    xf_buf_fini(&text);
+}
+
 static void test_torn_or_changed_is_refused(void **state)
 {
     (void)state;
@@ -105,7 +128,7 @@ static void test_files(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_round_trip),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_round_trip), cmocka_unit_test(test_flags_that_are_not_known),
                                        cmocka_unit_test(test_torn_or_changed_is_refused), cmocka_unit_test(test_files)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

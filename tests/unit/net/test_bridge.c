@@ -1,7 +1,7 @@
 /* The bridge: tasks of many threads run on the one that owns the event base, each once, in the order of each thread.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#include "proxy/bridge.h"
+#include "common/bridge/bridge.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

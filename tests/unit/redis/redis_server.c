@@ -94,10 +94,23 @@ void redis_server_kill(struct redis_server *server)
     server->pid = 0;
 }
 
+void redis_server_pause(const struct redis_server *server)
+{
+    kill(server->pid, SIGSTOP);
+}
+
+void redis_server_wake(const struct redis_server *server)
+{
+    kill(server->pid, SIGCONT);
+}
+
 void redis_server_fini(struct redis_server *server)
 {
+    char dump[96];
     redis_server_kill(server);
     unlink(server->unix_path);
+    snprintf(dump, sizeof dump, "%s/dump.rdb", server->dir);
+    unlink(dump); /* where a test has asked for one */
     rmdir(server->dir);
     *server = (struct redis_server){0};
 }

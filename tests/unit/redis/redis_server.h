@@ -20,6 +20,8 @@ struct redis_server {
 
 void redis_server_start(struct redis_server *server); /* the first time it picks a port, later it takes the same */
 void redis_server_kill(struct redis_server *server);  /* SIGKILL, and waits for its end; what it held is lost */
+void redis_server_pause(const struct redis_server *server); /* SIGSTOP: it does not answer, and forgets nothing */
+void redis_server_wake(const struct redis_server *server);
 void redis_server_fini(struct redis_server *server);
 /* A command without blanks inside its words; asserts that the answer is no error. */
 void redis_do(struct redis_server *server, const char *format, ...) __attribute__((format(printf, 2, 3)));

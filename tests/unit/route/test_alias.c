@@ -49,6 +49,20 @@ static void names_of_the_migration_are_found(void **state)
     fixture_fini(&fixture);
 }
 
+static void what_is_not_known_is_guarded(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    fixture_init(&fixture);
+    fixture.views[0].is_refused = true;
+    fixture_publish(&fixture);
+    bool is_safe = true;
+    struct xf_slice body = XF_SLICE("{\"actions\":[{\"delete_alias\":{\"alias_name\":\"docs_alias\"}}]}");
+    assert_int_equal(xf_route_alias_change_is_safe(fixture.snapshot, body, &is_safe), XF_OK);
+    assert_false(is_safe);
+    fixture_fini(&fixture);
+}
+
 static void nothing_is_guarded_before_dual_writes(void **state)
 {
     (void)state;
@@ -71,6 +85,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_of_the_migration_are_found),
         cmocka_unit_test(nothing_is_guarded_before_dual_writes),
+        cmocka_unit_test(what_is_not_known_is_guarded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -135,6 +135,31 @@ static void every_phase_has_its_policy(void **state)
     fixture_fini(&fixture);
 }
 
+/* Nothing is known of the first migration: whatever the phase says, and whatever is asked, under every name. */
+static void nothing_known_is_refused(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    fixture_init(&fixture);
+    for (size_t phase = 0; phase < sizeof phases / sizeof phases[0]; phase++) {
+        fixture.views[0].is_refused = true;
+        fixture_set_phase(&fixture, 0, phases[phase].phase, phases[phase].percent);
+        for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+            struct xf_plan plan = plan_of(&fixture, rows[i].method, rows[i].path, 0);
+            if (plan.migration != &fixture.snapshot->migrations[0])
+                continue;
+            assert_int_equal(plan.action, XF_ACTION_REFUSE);
+            assert_int_equal(plan.status, 503);
+            assert_int_equal(plan.retry_after_s, 1);
+            assert_non_null(strstr(plan.reason, "redis.url"));
+        }
+        assert_int_equal(plan_of(&fixture, XF_HTTP_POST, "/collections/shared/points/search", 0).action, XF_ACTION_PASS);
+        assert_int_equal(plan_of(&fixture, XF_HTTP_GET, "/collections", 0).action, XF_ACTION_PASS);
+        assert_true(plan_of(&fixture, XF_HTTP_POST, "/collections/aliases", 0).needs_alias_check);
+    }
+    fixture_fini(&fixture);
+}
+
 static void canary_share_reads_new(void **state)
 {
     (void)state;
@@ -247,6 +272,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_phase_has_its_policy),
+        cmocka_unit_test(nothing_known_is_refused),
         cmocka_unit_test(canary_share_reads_new),
         cmocka_unit_test(settings_are_counted_only_while_dual_writing),
         cmocka_unit_test(allow_unsafe_lets_through_to_one_side),

@@ -1,8 +1,8 @@
 /* The write scan, one row per trap in Qdrant's reading of write bodies (1.12.4 to 1.18.3). Every row is scanned cut at
  * every byte and one byte at a time; the verdict must be the row's each time.
  *
- * A verdict is written as text: the ids, then letters: A ids unknown, F filter, C condition, U update by ids that stops
- * at a missing point, I inference, S shard key, X exact, O odd.
+ * A verdict is written as text: the ids, then letters: A ids unknown, F filter (that looks at: K a field, T words, V a
+ * vector), C condition, U update by ids that stops at a missing point, I inference, S shard key, X exact, O odd.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "proxy/scan/write_scan.h"
@@ -36,7 +36,8 @@ static void print(const struct xf_write_verdict *verdict, char *out)
     const struct {
         bool flag;
         char letter;
-    } flags[] = {{verdict->ids_unknown, 'A'},     {verdict->has_filter, 'F'},      {verdict->has_condition, 'C'},
+    } flags[] = {{verdict->ids_unknown, 'A'},     {verdict->has_filter, 'F'},      {verdict->has_field_test, 'K'},  {verdict->has_text_match, 'T'},
+                 {verdict->has_vector_test, 'V'}, {verdict->has_condition, 'C'},
                  {verdict->is_by_id_update, 'U'}, {verdict->needs_inference, 'I'}, {verdict->has_shard_key, 'S'},
                  {verdict->is_exact, 'X'},        {verdict->is_odd, 'O'}};
     for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++)
@@ -255,7 +256,7 @@ static void test_selectors(void **state)
         {XF_WRITE_DELETE, "{\"filter\":{}}", "F"},
         {XF_WRITE_DELETE, "{\"filter\":{\"must\":[{\"has_id\":[1,2]}]}}", "F"},
         {XF_WRITE_DELETE, "{\"filter\":{\"must\":{\"key\":\"points\",\"match\":{\"value\":1}}},\"shard_key\":[\"k\"]}",
-         "FS"},
+         "FKS"},
         /* by ids, by filter, by filter, by filter */
         {XF_WRITE_DELETE, "{\"points\":[1],\"filter\":" F "}", "AFO"},
         {XF_WRITE_DELETE, "{\"points\":[1],\"points\":[3],\"filter\":" F "}", "AFO"},
@@ -358,11 +359,88 @@ static void test_not_json(void **state)
     check_rows(&deep, 1, &unnamed);
 }
 
+/* What a filter looks at decides whether it may mean something else on another server. */
+static void test_filters(void **state)
+{
+    (void)state;
+    static const struct row rows[] = {
+        {XF_WRITE_DELETE, "{\"filter\":{\"must\":[{\"key\":\"a\",\"match\":{\"value\":1}}]}}", "FK"},
+        {XF_WRITE_DELETE, "{\"filter\":{\"must\":{\"key\":\"a\",\"range\":{\"gt\":1}}}}", "FK"},
+        {XF_WRITE_DELETE, "{\"filter\":{\"must_not\":[{\"is_empty\":{\"key\":\"a\"}}]}}", "FK"},
+        {XF_WRITE_DELETE, "{\"filter\":{\"should\":[{\"must\":[{\"nested\":{\"key\":\"a\",\"filter\":{\"must\":[]}}}]}]}}", "FK"},
+        {XF_WRITE_DELETE, "{\"filter\":{\"must\":[{\"key\":\"a\",\"match\":{\"text\":\"x\"}}]}}", "FKT"},
+        {XF_WRITE_DELETE, "{\"filter\":{\"must\":[{\"match\":{\"text_any\":\"x\"},\"key\":\"a\"}]}}", "FKT"},
+        {XF_WRITE_DELETE, "{\"filter\":{\"must\":[{\"key\":\"a\",\"match\":{\"phr\\u0061se\":\"x\"}}]}}", "FKT"},
+        {XF_WRITE_DELETE, "{\"filter\":{\"min_should\":{\"conditions\":[{\"has_vector\":\"a\"}],\"min_count\":1}}}", "FV"},
+        /* words that are values, and those outside of the filter */
+        {XF_WRITE_DELETE, "{\"filter\":{\"must\":[{\"has_id\":[1]}]},\"text\":{\"key\":1,\"has_vector\":2}}", "F"},
+        {XF_WRITE_DELETE, "{\"filter\":{\"must\":[{\"key\":\"text\",\"match\":{\"value\":\"has_vector\"}}]}}", "FK"},
+        {XF_WRITE_SET_PAYLOAD, "{\"payload\":{\"key\":1,\"text\":{\"phrase\":2}},\"filter\":{}}", "F"},
+        {XF_WRITE_BATCH, "{\"operations\":[{\"delete\":{\"filter\":{\"must\":[{\"key\":\"a\",\"match\":{\"text\":\"\"}}]}}},"
+                         "{\"delete\":{\"points\":[5]}}]}", "5 FKT"},
+        {XF_WRITE_DELETE, "{\"filter\":{\"must\":[{\"key\":\"a\"]}}", "JSON_SYNTAX"},
+        {XF_WRITE_DELETE, "{\"filter\":{}}}", "JSON_SYNTAX"},
+        {XF_WRITE_DELETE, "{\"filter\":{\"must\":[]", "JSON_SYNTAX"},
+    };
+    CHECK(rows, &unnamed);
+}
+
+static void check_kept(enum xf_write_op op, const char *body, const char *filter, const char *shard_key)
+{
+    size_t len = strlen(body);
+    for (size_t first = 0; first <= len + 1; first++) {
+        struct xf_write_scan *scan;
+        struct xf_write_verdict verdict = {0};
+        assert_int_equal(xf_write_scan_new(op, &unnamed, IDS_MAX, &scan), XF_OK);
+        for (size_t at = 0, step; at < len; at += step) {
+            step = first > len ? 1 : at == 0 && first > 0 ? first : len - at;
+            assert_int_equal(feed_piece(scan, body + at, step), XF_OK);
+        }
+        assert_int_equal(xf_write_scan_finish(scan, &verdict), XF_OK);
+        assert_int_equal(verdict.filter.len, strlen(filter));
+        assert_memory_equal(verdict.filter.ptr, filter, verdict.filter.len);
+        assert_int_equal(verdict.shard_key.len, strlen(shard_key));
+        assert_memory_equal(verdict.shard_key.ptr, shard_key, verdict.shard_key.len);
+        xf_write_scan_free(scan);
+    }
+}
+
+/* The filter and the shard key as they were written, for asking a server with them. */
+static void test_what_is_kept(void **state)
+{
+    (void)state;
+    check_kept(XF_WRITE_DELETE, "{\"filter\":{}}", "{}", "");
+    check_kept(XF_WRITE_DELETE, "{ \"filter\" : { \"must\" : [ {\"has_id\":[1,{}]} ] } , \"shard_key\" : \"a\\\"b\" }",
+               "{ \"must\" : [ {\"has_id\":[1,{}]} ] }", "\"a\\\"b\"");
+    check_kept(XF_WRITE_SET_PAYLOAD, "{\"shard_key\":17,\"payload\":{\"filter\":{\"a\":1}},\"filter\":{\"must\":{\"key\":\"}\"}}}",
+               "{\"must\":{\"key\":\"}\"}}", "17");
+    check_kept(XF_WRITE_DELETE, "{\"filter\":{\"must\":[]},\"shard_key\":[\"a\",\"b\"]}", "{\"must\":[]}", "");
+    check_kept(XF_WRITE_DELETE, "{\"points\":[1],\"shard_key\":null}", "", "");
+    check_kept(XF_WRITE_BATCH, "{\"operations\":[{\"delete\":{\"filter\":{\"must\":[]},\"shard_key\":\"a\"}}]}", "", "");
+}
+
+static void test_a_long_filter_is_not_kept(void **state)
+{
+    (void)state;
+    struct xf_write_scan *scan;
+    struct xf_write_verdict verdict = {0};
+    assert_int_equal(xf_write_scan_new(XF_WRITE_DELETE, &unnamed, IDS_MAX, &scan), XF_OK);
+    assert_int_equal(xf_write_scan_feed(scan, XF_SLICE("{\"filter\":{\"must\":[{\"has_id\":[0")), XF_OK);
+    for (int i = 0; i < XF_SCAN_FILTER_BYTES_MAX / 8 + 1; i++)
+        assert_int_equal(xf_write_scan_feed(scan, XF_SLICE(",1234567")), XF_OK);
+    assert_int_equal(xf_write_scan_feed(scan, XF_SLICE("]}]}}")), XF_OK);
+    assert_int_equal(xf_write_scan_finish(scan, &verdict), XF_OK);
+    assert_true(verdict.has_filter && verdict.filter.len == 0);
+    xf_write_scan_free(scan);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_upsert),    cmocka_unit_test(test_upsert_columns), cmocka_unit_test(test_named_vectors),
         cmocka_unit_test(test_selectors), cmocka_unit_test(test_batch),          cmocka_unit_test(test_not_json),
+        cmocka_unit_test(test_filters),   cmocka_unit_test(test_what_is_kept),
+        cmocka_unit_test(test_a_long_filter_is_not_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

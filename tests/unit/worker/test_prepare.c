@@ -56,6 +56,36 @@ static void a_description_is_read(void **state)
     xf_collection_fini(&collection);
 }
 
+/* Copies of a collection that is sharded by keys look again, because a barrier and a read go by the keys. */
+static void keys_are_compared(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *cluster;
+        bool are_same;
+    } rows[] = {
+        {cluster, true},
+        {"{\"result\":{\"local_shards\":[{\"shard_key\":\"7\"},{\"shard_key\":7}],\"remote_shards\":[{\"shard_key\":\"k\"}]}}",
+         true},
+        {"{\"result\":{\"local_shards\":[{\"shard_key\":\"k\"},{\"shard_key\":7}]}}", false},
+        {"{\"result\":{\"local_shards\":[{\"shard_key\":\"k\"},{\"shard_key\":7},{\"shard_key\":\"8\"}]}}", false},
+        {"{\"result\":{\"local_shards\":[{\"shard_key\":\"k\"},{\"shard_key\":7},{\"shard_key\":\"7\"},{\"shard_key\":\"n\"}]}}",
+         false},
+        {"{\"result\":{}}", false},
+    };
+    struct xf_collection collection;
+    parse(&collection, info, cluster);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        bool are_same = !rows[i].are_same;
+        assert_int_equal(xf_collection_has_keys(&collection, xf_slice_of(rows[i].cluster), &are_same), XF_OK);
+        assert_int_equal(are_same, rows[i].are_same);
+    }
+    bool are_same;
+    int err = xf_collection_has_keys(&collection, XF_SLICE("{\"result\":{\"local_shards\":[{\"shard_key\":"), &are_same);
+    assert_true(err || !are_same);
+    xf_collection_fini(&collection);
+}
+
 static void the_requests_are_exact(void **state)
 {
     (void)state;
@@ -117,6 +147,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_description_is_read),
+        cmocka_unit_test(keys_are_compared),
         cmocka_unit_test(the_requests_are_exact),
         cmocka_unit_test(only_completed_is_completed),
     };

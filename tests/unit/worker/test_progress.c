@@ -48,6 +48,42 @@ static void states_come_back(void **state)
                                      .adopt = true});
 }
 
+static void a_scan_comes_back(void **state)
+{
+    (void)state;
+    const struct xf_scan_progress rows[] = {
+        {.incarnation = "0"},
+        {.moment = UINT64_MAX,
+         .incarnation = "0123456789abcdef0123456789abcdef",
+         .pass = 1,
+         .has_cursor = true,
+         .cursor = {.hi = 1, .lo = 2, .is_uuid = true},
+         .compared = 5,
+         .differing = 4,
+         .seen = {3, UINT64_MAX},
+         .only = {2, 1}},
+        {.incarnation = "a", .is_through = true},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct xf_buf text;
+        struct xf_scan_progress read = {0};
+        xf_buf_init(&text, 4096);
+        assert_int_equal(xf_scan_progress_print(&rows[i], &text), XF_OK);
+        assert_int_equal(xf_scan_progress_parse(xf_buf_view(&text), &read), XF_OK);
+        assert_true(read.moment == rows[i].moment && read.pass == rows[i].pass && read.is_through == rows[i].is_through);
+        assert_string_equal(read.incarnation, rows[i].incarnation);
+        assert_true(read.has_cursor == rows[i].has_cursor && xf_point_id_eq(read.cursor, rows[i].cursor));
+        assert_true(read.compared == rows[i].compared && read.differing == rows[i].differing);
+        for (int side = 0; side < XF_SIDE_COUNT; side++)
+            assert_true(read.seen[side] == rows[i].seen[side] && read.only[side] == rows[i].only[side]);
+        for (size_t n = 0; n < xf_buf_len(&text) - 1; n++) {
+            int err = xf_scan_progress_parse(xf_slice(xf_buf_view(&text).ptr, n), &read);
+            assert_true(err != XF_OK);
+        }
+        xf_buf_fini(&text);
+    }
+}
+
 static void waits_grow_and_are_bounded(void **state)
 {
     (void)state;
@@ -61,7 +97,7 @@ static void waits_grow_and_are_bounded(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(states_come_back),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(states_come_back), cmocka_unit_test(a_scan_comes_back),
                                        cmocka_unit_test(waits_grow_and_are_bounded)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,6 +4,7 @@
 Run with CROSSFADE_WORKER_DRIVE naming the program; ctest does."""
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -13,7 +14,9 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "journal"))
 
+from journal_redis import Server  # noqa: E402
 from standin.driver import Standin  # noqa: E402
 
 DRIVE = os.environ.get("CROSSFADE_WORKER_DRIVE", "worker_drive")
@@ -68,6 +71,13 @@ def server():
         yield standin
 
 
+@pytest.fixture(scope="module")
+def redis():
+    one = Server()
+    yield one
+    one.close()
+
+
 @pytest.fixture
 def q(server):
     server.reset()
@@ -75,11 +85,14 @@ def q(server):
 
 
 @pytest.fixture
-def worker(q, tmp_path):
+def worker(q, redis, tmp_path):
     started = []
+    redis.client("FLUSHALL")
 
-    def start(**options):
-        started.append(Worker(q, tmp_path, **options))
+    def start(leads=True, **options):
+        started.append(Worker(q, tmp_path, redis=redis.path, **options))
+        if leads:
+            until(lambda: started[-1]("journal"), lambda journal: journal["is_leader"])
         return started[-1]
     yield start
     for one in started:
@@ -294,7 +307,7 @@ def test_a_killed_worker_goes_on_where_it_was(q, worker, tmp_path):
     two("dual_write 1")  # and no other command
     got = two.wait("backfill", "done")
     assert got["copied"] >= 1000
-    assert two.status("reconcile")["state"] == "done"  # a restarted journal knew nothing
+    assert two.status("reconcile") is None  # the journal knows all the while
     assert normal(q, "N") == normal(q, "L")
 
 
@@ -468,3 +481,346 @@ def test_a_report_survives_a_restart(q, worker):
     report = one.wait("validation", "done")
     one.stop()
     assert until(lambda: worker().status("validation"), lambda got: got is not None) == report
+
+
+# ---- who leads
+
+def test_who_does_not_lead_copies_nothing_and_shows_what_is_saved(q, worker, tmp_path):
+    fill(q, 600)
+    one = prepared(worker, points_per_s=300, parallel=2)
+    one("backfill")
+    until(lambda: one.status("backfill")["copied"], lambda copied: copied > 0)
+    one("leader 0")
+    until(lambda: one("journal")["copies"], lambda copies: copies == 0)
+    for command in ["prepare", "backfill", "pause", "resume", "cancel", "validate", "reconcile"]:
+        answer = one(command)
+        assert answer["code"] == "STATE" and "lead" in answer["why"]
+    one("dirty 2 4")
+    at = len(q.dump("N"))
+    # The other one goes on and saves.
+    saved = json.loads((tmp_path / "backfill").read_text())
+    (tmp_path / "backfill").write_text(json.dumps(saved | {"copied": 512, "cursor": 700}))
+    (tmp_path / "validation").write_text('{"state":"done","passed":true}')
+    until(lambda: one.status("backfill"), lambda got: (got["copied"], got["cursor"]) == (512, 700))
+    until(lambda: one.status("validation"), lambda got: got and got["passed"])
+    assert len(q.dump("N")) == at and one("journal")["dirty"] == 2
+    assert json.loads((tmp_path / "backfill").read_text())["copied"] == 512  # nor does it save
+
+
+def test_who_comes_to_lead_goes_on_from_what_is_saved(q, worker, tmp_path):
+    fill(q, 600)
+    one = prepared(worker, points_per_s=300, parallel=2)
+    one("backfill")
+    until(lambda: one.status("backfill")["copied"], lambda copied: copied > 0)
+    one("leader 0")
+    until(lambda: one("journal")["copies"], lambda copies: copies == 0)
+    q.call("PUT", "/collections/N/points?wait=true", {"points": [make_point(i) for i in range(0, 580, 2)]})
+    saved = json.loads((tmp_path / "backfill").read_text())
+    (tmp_path / "backfill").write_text(json.dumps(saved | {"copied": 290, "cursor": 580}))
+    until(lambda: one.status("backfill")["cursor"], lambda cursor: cursor == 580)
+    q.clear_log()
+    one("leader 1")
+    one.wait("backfill", "done")
+    scrolls = [json.loads(entry["body"]) for entry in q.log("POST", "/collections/L/points/scroll")]
+    assert scrolls and all(body.get("offset") is not None for body in scrolls)
+    assert min(body["offset"] for body in scrolls if isinstance(body["offset"], int)) == 580
+    assert normal(q, "N") == normal(q, "L")
+
+
+def test_a_reconcile_goes_on_with_the_lead(q, worker):
+    fill(q, 600)
+    one = prepared(worker, parallel=2, batch_points=20, points_per_s=600)
+    one("reconcile")
+    until(lambda: one.status("reconcile"), lambda got: got["compared"] > 0)
+    one("leader 0")
+    until(lambda: one.status("reconcile"), lambda got: got.get("progress", {}).get("cursor"))
+    one("leader 1")
+    assert "600 points compared" in one.wait("reconcile", "done", "failed")["detail"]
+    until(lambda: normal(q, "N"), lambda got: got == normal(q, "L"))
+
+
+def test_dual_writes_off_while_another_leads_are_not_forgotten(q, worker):
+    """The one that leads may go before it has forgotten the backfill."""
+    fill(q, 50)
+    one = prepared(worker)
+    one("backfill")
+    one.wait("backfill", "done")
+    one("leader 0")
+    until(lambda: one.status("backfill"), lambda got: got["state"] == "done")
+    one("dual_write 0")
+    q.call("POST", "/collections/L/points/delete?wait=true", {"points": [2, 4]})
+    time.sleep(1)
+    one("dual_write 1")
+    one("leader 1")
+    until(lambda: one("complete"), lambda complete: complete is False)
+    assert one.status("backfill")["state"] == "none"
+    one("backfill")
+    one.wait("backfill", "done")
+    assert normal(q, "N") == normal(q, "L")
+
+
+def test_another_replica_takes_the_lead(q, worker, tmp_path):
+    """The one that led is killed in the middle of its copies; the other learns so by its silence."""
+    fill(q, 1000)
+    (tmp_path / "other").mkdir()
+    one = prepared(worker, points_per_s=400, parallel=2)
+    two = worker(leads=False, parallel=2, journal_state=tmp_path / "other")
+    two("dual_write 1")
+    one("backfill")
+    until(lambda: two.status("backfill"), lambda got: got["state"] == "running" and got["copied"] > 100)
+    assert two("pause")["code"] == "STATE" and not two("journal")["is_leader"]
+    one.kill()
+    until(lambda: two("journal"), lambda journal: journal["is_leader"])
+    q.call("POST", "/collections/L/points/delete?wait=true", {"points": [2, 4]})
+    two("dirty 2 4")
+    assert two.wait("backfill", "done")["copied"] >= 1000
+    assert two("complete") is True
+    until(lambda: two("journal")["dirty"], lambda dirty: dirty == 0)
+    assert normal(q, "N") == normal(q, "L")
+
+
+# ---- the journal is away, or says no
+
+def test_redis_does_not_answer_for_longer_than_a_lease(q, worker, redis):
+    fill(q, 1000)
+    one = prepared(worker, points_per_s=600, parallel=2)
+    one("backfill")
+    until(lambda: one.status("backfill")["copied"], lambda copied: copied > 100)
+    redis.process.send_signal(signal.SIGSTOP)
+    try:
+        until(lambda: one("journal"), lambda journal: journal["is_cut_off"])
+        q.clear_log()
+        time.sleep(1)
+        assert q.log("POST", "/collections/N/points/batch") == []
+    finally:
+        redis.process.send_signal(signal.SIGCONT)
+    one.wait("backfill", "done")
+    until(lambda: one("journal"), lambda journal: journal["dirty"] == 0 and not journal["is_unknown"])
+    assert normal(q, "N") == normal(q, "L")
+
+
+def test_a_reconcile_that_redis_forgot_is_not_believed(q, worker, redis):
+    """Its marks are lost with the rest; what differs is found by another one, from the start."""
+    fill(q, 600)
+    one = prepared(worker, parallel=2, batch_points=20, points_per_s=1200)
+    one("looks 0")
+    one("reconcile")
+    until(lambda: one("journal")["dirty"], lambda dirty: dirty > 100)
+    redis.client("FLUSHALL")
+    until(lambda: one("journal"), lambda journal: journal["is_unknown"])
+    one.wait("reconcile", "done", "failed")
+    assert one("journal")["is_unknown"]
+    one("looks -1")
+    until(lambda: one("journal"), lambda journal: journal["is_leader"])
+    one("reconcile")
+    until(lambda: one("journal"), lambda journal: journal["dirty"] == 0 and not journal["is_unknown"])
+    assert normal(q, "N") == normal(q, "L")
+
+
+def test_the_journal_away_for_a_while(q, worker):
+    fill(q, 400)
+    one = prepared(worker, points_per_s=400)
+    one("backfill")
+    until(lambda: one.status("backfill")["copied"], lambda copied: copied > 0)
+    one("away 1")
+    until(lambda: one.status("backfill"), lambda got: "Redis" in (got["error"] or ""))
+    until(lambda: one.status("repair"), lambda got: "Redis" in (got["error"] or ""))
+    assert one.status("backfill")["state"] == "running"
+    one("away 0")
+    got = one.wait("backfill", "done")
+    assert got["error"] is None and one.status("repair")["error"] is None
+    assert normal(q, "N") == normal(q, "L")
+
+
+def test_a_reconcile_waits_for_the_journal(q, worker):
+    fill(q, 400)
+    one = prepared(worker, points_per_s=800, batch_points=20)
+    one("away 1")
+    one("reconcile")
+    until(lambda: one.status("reconcile"), lambda got: got.get("detail") == "waiting for Redis")
+    one("away 0")
+    until(lambda: one.status("reconcile"), lambda got: got["compared"] > 0)
+    one("away 1")
+    time.sleep(1)
+    one("away 0")
+    assert "400 differ" in one.wait("reconcile", "done", "failed")["detail"]
+
+
+def test_a_gate_that_shuts_stops_a_copy_in_the_middle_of_its_body(q, worker):
+    """Lease and token are looked at before the write, and again before its last bytes: half a body has no effect."""
+    fill(q, 300)
+    one = prepared(worker, parallel=1, batch_points=300)
+    one("looks 1")
+    one("backfill")
+    until(lambda: one("ends"), lambda ends: ends["failed"] >= 2)
+    assert one("ends")["unknown"] == 0 and one("ends")["done"] == 0
+    assert q.log("POST", "points/batch") == [] and q.dump("N") == []
+    assert one("journal")["dirty"] > 0 and one("journal")["held"] == 0
+    one("looks -1")
+    one.wait("backfill", "done")
+    assert normal(q, "N") == normal(q, "L")
+
+
+# ---- beside writes
+
+def test_a_point_written_every_few_milliseconds_is_repaired(q, worker):
+    fill(q, 40)
+    one = prepared(worker)
+    one("backfill")
+    one.wait("backfill", "done")
+    one("write 6 5")
+    one("dirty 6 8")
+    until(lambda: one("journal")["dirty"], lambda dirty: dirty == 0)
+    assert one("quiet")["writes"] > 3
+    assert normal(q, "N") == normal(q, "L")
+
+
+def test_filter_writes_do_not_starve_a_backfill(q, worker):
+    fill(q, 1000)
+    one = prepared(worker, parallel=2, batch_points=200)
+    one("write all 50")
+    one("backfill")
+    one.wait("backfill", "done")
+    writes = one("quiet")["writes"]
+    ends = one("ends")
+    assert writes > 10 and ends["exclusive"] >= 4
+    assert ends["exclusive_ids_max"] <= 1024
+    until(lambda: one("journal")["dirty"], lambda dirty: dirty == 0)
+    assert normal(q, "N") == normal(q, "L")
+
+
+# ---- reconcile
+
+def test_a_reconcile_goes_on_after_a_restart(q, worker, tmp_path):
+    fill(q, 1000)
+    one = prepared(worker, parallel=2, batch_points=20, points_per_s=1500)
+    one("reconcile")
+    saved = tmp_path / "reconcile"
+    progress = until(lambda: json.loads(saved.read_text()).get("progress", {}) if saved.exists() else {},
+                     lambda got: got.get("cursor") is not None and got["compared"] > 200)
+    one.kill()
+    progress = json.loads(saved.read_text())["progress"]
+    q.clear_log()
+    two = worker(parallel=2, batch_points=20)
+    two("dual_write 1")  # and no other command
+    got = two.wait("reconcile", "done", "failed")
+    assert "1000 points compared" in got["detail"]
+    first = json.loads(q.log("POST", "/collections/L/points/scroll")[0]["body"])
+    assert first["offset"] == progress["cursor"]
+    until(lambda: normal(q, "N"), lambda found: found == normal(q, "L"))
+
+
+@pytest.mark.parametrize("parallel", [1, 5])
+def test_parallel_ranges_cover_everything(q, worker, parallel):
+    """Differences of every kind at and around the edges of ranges, which are 28 ids long here."""
+    fill(q, 600)
+    one = prepared(worker, parallel=parallel, batch_points=7)
+    one("backfill")
+    one.wait("backfill", "done")
+    ids = q.ids("L")
+    gone, changed, more = [], [], []
+    for at in range(0, len(ids), 28):
+        gone += ids[at:at + 1] + ids[at + 14:at + 15]
+        changed += ids[at + 1:at + 2] + ids[at + 27:at + 28]
+        more += [10_000 + at, str(uuid.UUID(int=(at << 64) + 1)), str(uuid.UUID(int=(at << 64) + 2))]
+    q.call("POST", "/collections/N/points/delete?wait=true", {"points": gone})
+    q.call("POST", "/collections/N/points/payload?wait=true", {"points": changed, "payload": {"big": 1}})
+    q.call("PUT", "/collections/N/points?wait=true", {"points": [{"id": i, "vector": {"b": [1, 1]}} for i in more]})
+    one("looks 0")  # nothing is repaired meanwhile
+    one("reconcile")
+    got = one.wait("reconcile", "done", "failed")
+    differing = len(gone) + len(changed) + len(more)
+    assert f"{600 + len(more)} points compared, {differing} differ" in got["detail"]
+    assert one("journal")["dirty"] == differing
+    one("looks -1")
+    until(lambda: one("journal")["dirty"], lambda dirty: dirty == 0)
+    assert normal(q, "N") == normal(q, "L")
+
+
+def test_a_difference_that_was_only_a_write_in_flight_is_dropped(q, worker):
+    fill(q, 40)
+    one = prepared(worker, answer_ms=20000)
+    one("backfill")
+    one.wait("backfill", "done")
+    point = {"id": 77, "vector": {"b": [1, 2]}, "payload": {}}
+    q.call("PUT", "/collections/L/points?wait=true", {"points": [point]})
+    q.fault("delay", path_regex="/collections/L/points$", ms=3000, times=1)  # when suspects are looked at again
+    one("reconcile")
+    until(lambda: q.faults()[0]["hits"], lambda hits: hits == 1)
+    q.call("PUT", "/collections/N/points?wait=true", {"points": [point]})
+    assert "41 points compared, 0 differ" in one.wait("reconcile", "done", "failed")["detail"]
+
+
+def scroll_answer(points):
+    return {"result": {"points": points, "next_page_offset": None}, "status": "ok", "time": 0.0}
+
+
+def missing_one(q, collection="L"):
+    """What a scroll answers that does not come by one point (as before Qdrant 1.14.0 it may)."""
+    return scroll_answer([point | {"vector": point.get("vector", {})} for point in q.dump(collection) if point["id"] != 6])
+
+
+def test_a_point_that_the_backfill_did_not_see_is_found_by_its_counts(q, worker):
+    fill(q, 20)
+    one = prepared(worker, parallel=1)
+    q.fault("error", status=200, body=missing_one(q), path_regex="/collections/L/points/scroll", skip=1, times=1)
+    one("backfill")
+    until(lambda: q.faults()[0]["hits"], lambda hits: hits == 1)
+    one.wait("backfill", "done", "failed")
+    assert one.status("reconcile")["detail"].startswith("20 points compared, 1 differ")
+    assert normal(q, "N") == normal(q, "L")
+
+
+def filled_but_one(q, worker):
+    fill(q, 20)
+    one = prepared(worker, parallel=1)
+    one("backfill")
+    one.wait("backfill", "done")
+    q.call("POST", "/collections/N/points/delete?wait=true", {"points": [6]})
+    return one
+
+
+@pytest.mark.parametrize("skip", [0, 1])
+def test_a_point_that_one_of_two_scrolls_misses(q, worker, skip):
+    one = filled_but_one(q, worker)
+    q.fault("error", status=200, body=missing_one(q), path_regex="/collections/L/points/scroll", skip=skip, times=1)
+    one("reconcile")
+    assert "1 differ" in one.wait("reconcile", "done", "failed")["detail"]
+    until(lambda: normal(q, "N"), lambda got: got == normal(q, "L"))
+
+
+def test_a_point_that_both_scrolls_miss_is_found_by_the_counts(q, worker):
+    one = filled_but_one(q, worker)
+    q.fault("error", status=200, body=missing_one(q), path_regex="/collections/L/points/scroll", times=2)
+    one("reconcile")
+    assert "1 differ" in one.wait("reconcile", "done", "failed")["detail"]
+    until(lambda: normal(q, "N"), lambda got: got == normal(q, "L"))
+
+
+def test_counts_that_never_fit_leave_the_journal_without_knowledge(q, worker):
+    one = filled_but_one(q, worker)
+    one("unknown")
+    q.fault("error", status=200, body=missing_one(q), path_regex="/collections/L/points/scroll")
+    got = one.wait("reconcile", "done", "failed")
+    assert got["state"] == "failed" and "20 and 19" in got["error"]
+    assert one("journal")["is_unknown"] is True
+    q.clear_faults()
+    one("reconcile")
+    assert one.wait("reconcile", "done")["state"] == "done"
+    until(lambda: one("journal"), lambda journal: journal["dirty"] == 0 and not journal["is_unknown"])
+    assert normal(q, "N") == normal(q, "L")
+
+
+def test_a_reconcile_beside_inserts_comes_to_an_end(q, worker):
+    fill(q, 300)
+    one = prepared(worker, parallel=2, batch_points=20, points_per_s=600)
+    one("backfill")
+    one.wait("backfill", "done")
+    one("unknown")
+    one("reconcile")
+    for i in range(2000, 2100):
+        for name in "LN":
+            q.call("PUT", f"/collections/{name}/points?wait=true",
+                   {"points": [{"id": i, "vector": {"b": [1, 1]}, "payload": {}}]})
+    until(lambda: one("journal"), lambda journal: not journal["is_unknown"])
+    assert normal(q, "N") == normal(q, "L")

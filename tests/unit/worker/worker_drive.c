@@ -1,11 +1,13 @@
-/* A program around the worker alone, for tests: no proxy, no Redis. Reads commands from standard input, one a line, and
- * answers each with one line of JSON. What the worker saves goes into files of --state, as it would into Redis.
+/* A program around the worker alone, for tests: no proxy. Reads commands from standard input, one a line, and answers each
+ * with one line of JSON. What the worker saves goes into files of --state, as it would into Redis; what the journal keeps on
+ * this machine goes into --journal-state, or there as well.
  *
  *   prepare|backfill|pause|resume|cancel|validate|reconcile [dry_run] [full] [adopt]
  *   status | journal | dirty ID... | unknown | dual_write 0|1 | complete
+ *   leader 0|1 | away 0|1 | looks COUNT | ends | write ID|all PAUSE_MS | quiet
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#include "proxy/worker/worker.h"
+#include "drive.h"
 
 #include "common/base/log.h"
 
@@ -19,7 +21,8 @@ struct host {
     const char *state_dir;
     atomic_int dual_write; /* -1: the flag is on but nothing rests on it yet, as after a start */
     atomic_int period;
-    atomic_bool is_complete;
+    atomic_bool is_complete, is_leader;
+    struct xf_journal *journal;
 };
 
 static void name_file(const struct host *host, const char *name, char *path, size_t path_bytes)
@@ -62,8 +65,10 @@ static void on_phase(void *ctx, size_t migration, struct xf_worker_phase *phase)
 {
     struct host *host = ctx;
     int dual_write = atomic_load(&host->dual_write);
-    (void)migration;
-    *phase = (struct xf_worker_phase){.is_off = dual_write == 0,
+    struct xf_journal_state state;
+    xf_journal_state(host->journal, migration, &state);
+    *phase = (struct xf_worker_phase){.is_leader = atomic_load(&host->is_leader) && state.is_leader,
+                                      .is_off = dual_write == 0,
                                       .is_dual_writing = dual_write == 1,
                                       .authority = XF_LEGACY,
                                       .period = (uint64_t)atomic_load(&host->period)};
@@ -83,6 +88,7 @@ struct driver {
     struct xf_migration_conf migration;
     struct xf_journal *journal;
     struct xf_worker *worker;
+    struct drive_writer *writer;
 };
 
 static const char *const commands[] = {"prepare", "backfill", "pause", "resume", "cancel", "validate", "reconcile"};
@@ -132,8 +138,9 @@ static void show_journal(struct driver *driver)
 {
     struct xf_journal_state state;
     xf_journal_state(driver->journal, 0, &state);
-    printf("{\"dirty\":%zu,\"copies\":%zu,\"is_unknown\":%s}\n", state.dirty, state.copies,
-           state.is_unknown ? "true" : "false");
+    printf("{\"dirty\":%zu,\"held\":%zu,\"copies\":%zu,\"is_unknown\":%s,\"is_leader\":%s,\"is_cut_off\":%s}\n",
+           state.dirty, state.held, state.copies, state.is_unknown ? "true" : "false", state.is_leader ? "true" : "false",
+           state.is_cut_off ? "true" : "false");
 }
 
 /* Each id on its own: scopes are sorted, the line need not be. */
@@ -144,9 +151,41 @@ static void mark_dirty(struct driver *driver, char *rest)
         struct xf_point_id id;
         if (xf_point_id_of_json(xf_slice_of(word), &id))
             abort();
-        xf_journal_mark_dirty(driver->journal, 0, &(struct xf_journal_scope){.ids = &id, .id_count = 1});
+        if (xf_journal_mark_dirty(driver->journal, 0, &(struct xf_journal_scope){.ids = &id, .id_count = 1}))
+            abort();
     }
     puts("{}");
+}
+
+static void start_writer(struct driver *driver, char *rest)
+{
+    char *pause = strchr(rest, ' ');
+    if (!pause || driver->writer)
+        abort();
+    *pause++ = '\0';
+    driver->writer = drive_writer_start(&driver->config, driver->journal, rest, (unsigned)strtoul(pause, NULL, 10));
+    puts("{}");
+}
+
+static void stop_writer(struct driver *driver)
+{
+    printf("{\"writes\":%u}\n", drive_writer_stop(driver->writer));
+    driver->writer = NULL;
+}
+
+/* Who is around the worker: false if the line is about something else. */
+static bool run_world(struct driver *driver, const char *line, char *rest)
+{
+    if (strcmp(line, "leader") == 0)
+        atomic_store(&driver->host.is_leader, *rest == '1');
+    else if (strcmp(line, "away") == 0)
+        drive_faults_set_away(*rest == '1');
+    else if (strcmp(line, "looks") == 0)
+        drive_faults_set_looks(strtol(rest, NULL, 10));
+    else
+        return false;
+    puts("{}");
+    return true;
 }
 
 static void run_line(struct driver *driver, char *line)
@@ -164,21 +203,30 @@ static void run_line(struct driver *driver, char *line)
             return;
         }
     }
-    if (strcmp(line, "status") == 0) {
+    if (run_world(driver, line, rest)) {
+        return;
+    }
+    if (strcmp(line, "write") == 0) {
+        start_writer(driver, rest);
+    } else if (strcmp(line, "quiet") == 0) {
+        stop_writer(driver);
+    } else if (strcmp(line, "ends") == 0) {
+        drive_faults_print();
+    } else if (strcmp(line, "status") == 0) {
         show_status(driver);
     } else if (strcmp(line, "journal") == 0) {
         show_journal(driver);
     } else if (strcmp(line, "dirty") == 0) {
         mark_dirty(driver, rest);
     } else if (strcmp(line, "unknown") == 0) {
-        xf_journal_mark_dirty(driver->journal, 0, &(struct xf_journal_scope){.is_all = true});
+        xf_journal_lose(driver->journal, 0);
         puts("{}");
     } else if (strcmp(line, "dual_write") == 0) {
         int was = atomic_exchange(&driver->host.dual_write, *rest == '1');
         if (was == 0 && *rest == '1')
             atomic_fetch_add(&driver->host.period, 1);
         if (was == 1 && *rest == '0')
-            xf_journal_mark_dirty(driver->journal, 0, &(struct xf_journal_scope){.is_all = true});
+            xf_journal_lose(driver->journal, 0);
         puts("{}");
     } else if (strcmp(line, "complete") == 0) {
         puts(atomic_load(&driver->host.is_complete) ? "true" : "false");
@@ -195,6 +243,19 @@ static void set_upstream(struct xf_upstream_conf *upstream, char *host_and_port)
     *colon = '\0';
     upstream->host = host_and_port;
     upstream->port = (uint16_t)strtoul(colon + 1, NULL, 10);
+}
+
+/* host:port, or the path of a socket. */
+static void set_redis(struct driver *driver, char *text)
+{
+    struct xf_upstream_conf address = {0};
+    if (text[0] == '/') {
+        driver->config.redis.unix_path = text;
+        return;
+    }
+    set_upstream(&address, text);
+    driver->config.redis.host = address.host;
+    driver->config.redis.port = address.port;
 }
 
 static void set_option(struct driver *driver, int option, char *value)
@@ -219,6 +280,11 @@ static void set_option(struct driver *driver, int option, char *value)
         break;
     case 's':
         driver->host.state_dir = value;
+        if (!config->state_dir)
+            config->state_dir = value;
+        break;
+    case 'J':
+        config->state_dir = value;
         break;
     case 'p':
         config->worker.parallel = number;
@@ -238,6 +304,9 @@ static void set_option(struct driver *driver, int option, char *value)
     case 't':
         config->timeouts.answer_ms = number;
         break;
+    case 'R':
+        set_redis(driver, value);
+        break;
     case 'v':
         xf_log_set_level(XF_LOG_DEBUG);
         break;
@@ -255,14 +324,17 @@ static void read_options(struct driver *driver, int argc, char **argv)
         {"parallel", 1, NULL, 'p'},    {"batch-points", 1, NULL, 'b'},
         {"batch-bytes", 1, NULL, 'B'}, {"points-per-s", 1, NULL, 'r'},
         {"samples", 1, NULL, 'S'},     {"answer-ms", 1, NULL, 't'},
-        {"verbose", 1, NULL, 'v'},     {NULL, 0, NULL, 0},
+        {"verbose", 1, NULL, 'v'},     {"redis", 1, NULL, 'R'},
+        {"journal-state", 1, NULL, 'J'}, {NULL, 0, NULL, 0},
     };
     for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;)
         set_option(driver, option, optarg);
 }
 
+static char redis_prefix[] = "drive";
 static struct driver driver = {
-    .config = {.upstream_count = XF_SIDE_COUNT,
+    .config = {.redis = {.prefix = redis_prefix},
+               .upstream_count = XF_SIDE_COUNT,
                .migration_count = 1,
                .timeouts = {.connect_ms = 2000, .answer_ms = 30000, .body_ms = 0, .upstream_idle_ms = 4000},
                .worker = {.batch_points = 1000, .batch_bytes = 8 << 20, .parallel = 4, .validate_samples = 100}},
@@ -273,17 +345,23 @@ int main(int argc, char **argv)
 {
     driver.config.upstreams = driver.upstreams;
     atomic_store(&driver.host.dual_write, -1);
+    atomic_store(&driver.host.is_leader, true);
     driver.config.migrations = &driver.migration;
     read_options(&driver, argc, argv);
     const struct xf_worker_host host = {&driver.host, on_save, on_load, on_complete, on_phase, on_event};
-    if (xf_journal_new(1, 100000, &driver.journal) ||
-        xf_worker_new(&driver.config, driver.journal, &host, &driver.worker))
+    const struct xf_journal_options options = {
+        .config = &driver.config, .link_count = 1, .hold_ms = driver.config.timeouts.answer_ms};
+    if (xf_journal_new(&options, &driver.journal))
         return 1;
-    xf_journal_set_hold_ms(driver.journal, driver.config.timeouts.answer_ms);
+    driver.host.journal = driver.journal;
+    if (xf_worker_new(&driver.config, driver.journal, &host, &driver.worker))
+        return 1;
     char line[65536];
     setvbuf(stdout, NULL, _IOLBF, 0);
     while (fgets(line, sizeof line, stdin))
         run_line(&driver, line);
+    if (driver.writer)
+        (void)drive_writer_stop(driver.writer);
     xf_worker_free(driver.worker);
     xf_journal_free(driver.journal);
     return 0;
